@@ -1,0 +1,1 @@
+"""Prompts in, tokens out. This package knows neither NPCs nor tools nor the wire."""

@@ -1,0 +1,69 @@
+"""The narrow waist of inference: token ids in, logits out, KV kept in slots.
+
+The engine loop schedules; a decoder computes. `onnx_decoder` is the real one, tests put random
+logits in its place.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Logits = npt.NDArray[np.float32]
+"""float32[row, vocab]"""
+
+
+@dataclass(frozen=True, slots=True)
+class KVSnapshot:
+    """The KV of a slot's first `num_tokens` positions, copied out; opaque to all but its decoder."""
+
+    num_tokens: int
+    num_bytes: int
+    data: Any
+
+
+class Decoder(Protocol):
+    """A decoder-only transformer with `num_slots` lanes; one thread uses it at a time."""
+
+    vocab_size: int
+    num_slots: int
+    max_context: int
+    """Positions a slot can hold."""
+
+    def length(self, slot: int) -> int:
+        """Positions of `slot` that hold KV now."""
+        ...
+
+    def prefill(self, slot: int, token_ids: Sequence[int], *, all_logits: bool = False) -> Logits:
+        """Append `token_ids` (1 or more) to `slot`.
+
+        Returns float32[1, vocab], the logits after the last token, or with `all_logits`
+        float32[len(token_ids), vocab]. The array is the caller's to keep.
+        Raises InferenceError when the slot would overflow or the runtime fails.
+        """
+        ...
+
+    def decode(self, slots: Sequence[int], token_ids: Sequence[int]) -> Logits:
+        """Append one token to each of `slots` (distinct) in one batch step.
+
+        Returns float32[len(slots), vocab]; a buffer that the next call overwrites.
+        """
+        ...
+
+    def truncate(self, slot: int, length: int) -> None:
+        """Forget all positions of `slot` from `length` on; costs nothing."""
+        ...
+
+    def snapshot(self, slot: int, length: int) -> KVSnapshot:
+        """Copy out the KV of the first `length` positions of `slot`."""
+        ...
+
+    def restore(self, slot: int, snapshot: KVSnapshot, length: int) -> None:
+        """Replace the content of `slot` by the first `length` positions of `snapshot`."""
+        ...
+
+    def close(self) -> None:
+        """Free the model."""
+        ...

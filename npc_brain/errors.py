@@ -90,7 +90,12 @@ class NpcBrainError(Exception):
     default_code = ErrorCode.INTERNAL
 
     def __init__(
-        self, message: str, *, code: ErrorCode | None = None, hint: str = "", retryable: bool = False
+        self,
+        message: str,
+        *,
+        code: ErrorCode | None = None,
+        hint: str = "",
+        retryable: bool = False,
     ) -> None:
         super().__init__(message)
         self.code = code or self.default_code

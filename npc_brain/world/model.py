@@ -30,7 +30,9 @@ Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
 class WorldData(BaseModel):
     """Base of the world's models: frozen, and lenient to unknown fields as the protocol asks."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_bytes="base64", val_json_bytes="base64")
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", ser_json_bytes="base64", val_json_bytes="base64"
+    )
 
 
 class Item(WorldData):

@@ -1,0 +1,225 @@
+"""A model directory: `model.json` beside the files that it lists.
+
+The one shape in which a model is kept, whatever it was imported from. This module reads, verifies
+and creates such directories; it does not know what a graph or a tokenizer looks like inside.
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from npc_brain.errors import ErrorCode, ModelError
+
+INFO_FILE = "model.json"
+GRAPH_FILE = "model.onnx"
+WEIGHTS_FILE = "weights.bin"
+TOKENIZER_FILE = "tokenizer.json"
+
+Progress = Callable[[int, int, str], None]
+"""Called with (done, total, what); the unit is the caller's, total is 0 when not known."""
+
+_STALE_AFTER_S = 24 * 3600.0
+
+
+def no_progress(done: int, total: int, what: str) -> None:
+    """A `Progress` that shows nothing."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ModelFile(_Frozen):
+    """One file of a model directory; `path` is relative and uses forward slashes."""
+
+    path: str
+    bytes: int = Field(ge=0)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class ModelDims(_Frozen):
+    """Sizes of a transformer.
+
+    `context` is the number of positions that the graph supports. `kv_heads`, `head_dim` and
+    `sliding_window` (positions, counting the current one) belong to decoders.
+    """
+
+    layers: int = Field(ge=1)
+    hidden: int = Field(ge=1)
+    heads: int = Field(ge=1)
+    vocab: int = Field(ge=1)
+    context: int = Field(ge=1)
+    kv_heads: int | None = None
+    head_dim: int | None = None
+    sliding_window: int | None = None
+
+
+class EmbeddingLayout(_Frozen):
+    """Where a decoder's token table lies: 8-bit codes and a float32 scale per block.
+
+    Attributes:
+        path: The file; a tied output matrix of the graph may share it.
+        codes_offset: Byte offset of uint8[vocab, hidden]; a code c stands for (c - 128) * scale.
+        scales_offset: Byte offset of float32[vocab, hidden / block_size].
+        block_size: Consecutive values of a row that share a scale.
+        multiplier: What the model multiplies its embeddings with.
+    """
+
+    path: str
+    codes_offset: int = Field(ge=0)
+    scales_offset: int = Field(ge=0)
+    block_size: int = Field(ge=1)
+    multiplier: float = 1.0
+
+
+class ModelInfo(_Frozen):
+    """Content of `model.json`.
+
+    Attributes:
+        kind: `decoder` (tokens to logits) or `sentence_encoder` (text to a vector).
+        name: Catalogue name, or the directory's.
+        architecture: For example `llama`, `gemma3`, `bert`.
+        chat_format: Name of a format in `inference.formats`; None when the model has no known one.
+        bos_id: Token that every prompt starts with; None when there is none.
+        stop_ids: Tokens that end a completion.
+        embedding: Token table of a decoder whose graph takes embeddings instead of ids.
+        files: Every other file of the directory.
+        licence: SPDX id or name of the weights' licence.
+        source: What the directory was made from, for people.
+    """
+
+    format: Literal[1] = 1
+    kind: Literal["decoder", "sentence_encoder"]
+    name: str
+    architecture: str
+    dims: ModelDims
+    chat_format: str | None = None
+    bos_id: int | None = None
+    stop_ids: tuple[int, ...] = ()
+    embedding: EmbeddingLayout | None = None
+    files: tuple[ModelFile, ...] = ()
+    licence: str = ""
+    source: str = ""
+
+
+def load_model_info(model_dir: Path) -> ModelInfo:
+    """Read `model.json` and check that the files it lists are there with the right sizes.
+
+    Raises ModelError when the directory is missing (`model_not_found`) or damaged (`bad_model`).
+    """
+    path = model_dir / INFO_FILE
+    if not path.is_file():
+        raise ModelError(
+            f"{model_dir} is no model directory: it has no {INFO_FILE}",
+            code=ErrorCode.MODEL_NOT_FOUND,
+            hint="make one with `npc-brain model import SRC DIR` or `npc-brain model pull NAME`",
+        )
+    try:
+        info = ModelInfo.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "top level"
+        raise ModelError(
+            f"{path}: {where}: {first['msg']}",
+            hint="the directory was made by another version or edited; import the model again",
+        ) from error
+    for file in info.files:
+        _check_size(model_dir, file)
+    return info
+
+
+def verify(model_dir: Path, progress: Progress = no_progress) -> ModelInfo:
+    """Check the sha256 of every file that `model.json` lists.
+
+    Raises ModelError naming the first file that differs.
+    """
+    info = load_model_info(model_dir)
+    total = sum(file.bytes for file in info.files)
+    done = 0
+    for file in info.files:
+        progress(done, total, f"checking {file.path}")
+        got = sha256_of(model_dir / file.path)
+        if got != file.sha256:
+            raise ModelError(
+                f"{model_dir / file.path} is damaged: sha256 is {got}, wanted {file.sha256}",
+                hint="delete the directory and pull or import the model again",
+            )
+        done += file.bytes
+    progress(total, total, "checked")
+    return info
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_model_info(model_dir: Path, **fields: Any) -> ModelInfo:
+    """Write `model.json` with `fields` of `ModelInfo` and a list of the files that are there."""
+    paths = sorted(p for p in model_dir.rglob("*") if p.is_file() and p.name != INFO_FILE)
+    files = tuple(
+        ModelFile(
+            path=path.relative_to(model_dir).as_posix(),
+            bytes=path.stat().st_size,
+            sha256=sha256_of(path),
+        )
+        for path in paths
+    )
+    info = ModelInfo(files=files, **fields)
+    (model_dir / INFO_FILE).write_text(info.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return info
+
+
+@contextmanager
+def new_directory(target: Path) -> Iterator[Path]:
+    """Create directory `target` all at once: yields a staging directory that becomes it.
+
+    When the body fails or is interrupted nothing is left behind. Of several processes that create
+    the same `target` at the same time the first to finish wins, and the others use its result.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    prefix = f".{target.name}."
+    _remove_stale(target.parent, prefix)
+    staging = Path(tempfile.mkdtemp(prefix=prefix, suffix=".partial", dir=target.parent))
+    try:
+        yield staging
+        staging.chmod(0o755)
+        try:
+            staging.rename(target)
+        except OSError:
+            if not target.is_dir():
+                raise
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _remove_stale(parent: Path, prefix: str) -> None:
+    """Remove what a killed process left of an earlier attempt."""
+    for path in parent.glob(f"{prefix}*.partial"):
+        try:
+            is_stale = time.time() - path.stat().st_mtime > _STALE_AFTER_S
+        except FileNotFoundError:
+            continue
+        if is_stale:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _check_size(model_dir: Path, file: ModelFile) -> None:
+    path = model_dir / file.path
+    if os.path.isabs(file.path) or ".." in Path(file.path).parts:
+        raise ModelError(f"{model_dir / INFO_FILE} lists {file.path!r}, which is outside of it")
+    got = path.stat().st_size if path.is_file() else None
+    if got != file.bytes:
+        state = "missing" if got is None else f"{got} bytes long, wanted {file.bytes}"
+        raise ModelError(
+            f"{path} is {state}", hint="delete the directory and pull or import the model again"
+        )

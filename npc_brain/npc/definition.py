@@ -1,0 +1,156 @@
+"""The NPC file: what an author may write. Checked further, with file and line, by `npc.loader`."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from npc_brain.world.model import Count, Id, Name, Scalar
+
+StateName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
+EventName = StateName
+Line = Annotated[str, Field(min_length=1, max_length=400)]
+"""A line that is said. `{key}` is replaced by a blackboard key, by `speaker`, `name`, or by a field
+of the last tool result (`{steps}`, `{direction}`); unknown names are mistakes."""
+
+ToolChoice = Literal["encoder", "model", "both"]
+"""Who picks the tool for what was heard: the sentence encoder, the language model, or the encoder
+first and the model where the encoder is not sure."""
+
+
+class Authored(BaseModel):
+    """Base of all parts of an NPC file: unknown keys are mistakes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Persona(Authored):
+    """Who the NPC is; goes into the prompt. `secrets` are never told: they stay out of the prompt
+    and a line that spells one is replaced."""
+
+    name: Name
+    role: str
+    voice: str = ""
+    backstory: str = ""
+    knowledge: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+    language: str = "English"
+
+
+class Lines(Authored):
+    """Authored lines that are not tied to a trigger; several are alternatives, drawn by seed.
+
+    Attributes:
+        greeting: Said on the first thing heard from someone, before the answer.
+        fallback: By state name, or `default` for all others: said when time or the model is missing.
+        outcome: Wording of a tool's outcome without a model, by `TOOL` or `TOOL_REASON`
+            (`go_to`, `go_to_failed`, `inventory_give_not_held`). Tools bring English defaults.
+        opener: How a model-made line starts for an outcome; same keys. Default: the `outcome` lines.
+    """
+
+    greeting: tuple[Line, ...] = ()
+    fallback: dict[StateName, tuple[Line, ...]]
+    outcome: dict[str, tuple[Line, ...]] = {}
+    opener: dict[str, tuple[Line, ...]] = {}
+
+
+class Safety(Authored):
+    """Words that the NPC does not take up (patterns, case-insensitive) and what it says instead."""
+
+    refuse: tuple[str, ...] = ()
+    line: tuple[Line, ...] = ()
+
+
+Effect = dict[str, Any]
+"""One step of `enter`, `exit` or `do`: `{NAME: VALUE}`.
+
+`say` or `bark`: a line or a list of alternatives. `set`: {key: expression}. `raise`: an event name.
+Any tool name: its arguments as a map, or one value for its first argument (`{go_to: cellar}`).
+"""
+
+
+class Transition(Authored):
+    """A way out of a state."""
+
+    to: StateName
+    guard: Annotated[str | None, Field(alias="if")] = None
+    do: tuple[Effect, ...] = ()
+
+
+class Heard(Authored):
+    """A reaction to what was heard; the first of a state's list that matches is taken.
+
+    One of `like` (by meaning: any of these sentences at least `min` alike), `keywords` (any word or
+    phrase) or `pattern` (regular expression, searched, case-insensitive).
+
+    Attributes:
+        wants: Ids (items, places, entities) one of which must be mentioned as well.
+        say: Lines to answer with, as alternatives. Without `say` the turn goes on to the tools and
+            the model after `do`, with `prompt` as an added instruction.
+        once: Matches only once in the NPC's life.
+    """
+
+    like: tuple[str, ...] = ()
+    min: Annotated[float, Field(ge=0, le=1)] = 0.5
+    keywords: tuple[str, ...] = ()
+    pattern: str | None = None
+    wants: tuple[Id, ...] = ()
+    guard: Annotated[str | None, Field(alias="if")] = None
+    do: tuple[Effect, ...] = ()
+    say: tuple[Line, ...] = ()
+    prompt: str = ""
+    emotion: str | None = None
+    to: StateName | None = None
+    once: bool = False
+
+
+class State(Authored):
+    """A state; states nest, names are unique in the whole machine.
+
+    Attributes:
+        prompt: What the model is told about this situation.
+        tools: Tools that are legal here, besides `say`. None: those of the parent.
+        mind: `model` asks the language model, `scripted` never does. None: as the parent.
+        on: By event name: a target, a transition, or a list of transitions with guards, in order.
+            A key that is not a plain event name is a guard: taken as soon as it is true.
+        after: By duration (`500ms`, `120s`, `5m`, `1h`) in this state: a target or transition.
+        initial: The child entered with this state, when it has children.
+    """
+
+    prompt: str = ""
+    tools: tuple[str, ...] | None = None
+    mind: Literal["model", "scripted"] | None = None
+    emotion: str | None = None
+    enter: tuple[Effect, ...] = ()
+    exit: tuple[Effect, ...] = ()
+    heard: tuple[Heard, ...] = ()
+    on: dict[str, StateName | Transition | tuple[Transition, ...]] = {}
+    after: dict[str, StateName | Transition] = {}
+    initial: StateName | None = None
+    states: dict[StateName, "State"] = {}
+
+
+class NpcDefinition(Authored):
+    """A whole NPC file.
+
+    Attributes:
+        id: Default `npc_id`; the file's stem.
+        blackboard: The keys there are, with their first values; their types stay.
+        inventory: What the game should give the NPC at the start, by item id.
+        relationships: What the NPC thinks of others, by entity id; goes into the prompt.
+        examples: Things a player may say that ask for a tool, by tool name, besides the tool's own.
+        tool_choice: None takes what suits the model in use.
+        deadline_ms: How long a turn may take unless `npc.hear` says otherwise.
+    """
+
+    id: Id
+    persona: Persona
+    lines: Lines
+    safety: Safety = Safety()
+    inventory: dict[Id, Count] = {}
+    relationships: dict[Id, str] = {}
+    blackboard: dict[StateName, Scalar] = {}
+    examples: dict[str, tuple[str, ...]] = {}
+    tool_choice: ToolChoice | None = None
+    deadline_ms: Annotated[int, Field(ge=50, le=600_000)] = 8000
+    initial: StateName
+    states: dict[StateName, State]

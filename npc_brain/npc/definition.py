@@ -55,8 +55,10 @@ class Authored(BaseModel):
 
 
 class Persona(Authored):
-    """Who the NPC is; goes into the prompt. `secrets` are never told: they stay out of the prompt
-    and a line that spells one is replaced.
+    """Who the NPC is; goes into the prompt.
+
+    Attributes:
+        secrets: Never told: they stay out of the prompt, and a line that spells one is replaced.
     """
 
     name: Name
@@ -73,11 +75,12 @@ class Lines(Authored):
 
     Attributes:
         greeting: Said on the first thing heard from someone, before the answer.
-        fallback: By state name, or `default` for all others: said when time or the model is missing.
-            A state's lines serve the states nested in it.
+        fallback: By state name, or `default` for all others: said when time or the model is
+            missing. A state's lines serve the states nested in it.
         outcome: Wording of a tool's outcome without a model, by `TOOL` or `TOOL_REASON`
             (`go_to`, `go_to_failed`, `inventory_give_not_held`). Tools bring English defaults.
-        opener: How a model-made line starts for an outcome; same keys. Default: the `outcome` lines.
+        opener: How a model-made line starts for an outcome; same keys. Default: the
+            `outcome` lines.
     """
 
     greeting: Alternatives = ()
@@ -111,9 +114,7 @@ class Transition(Authored):
 
 Transitions = Annotated[
     tuple[Transition, ...],
-    BeforeValidator(
-        _as_transitions, StateName | Transition | tuple[StateName | Transition, ...]
-    ),
+    BeforeValidator(_as_transitions, StateName | Transition | tuple[StateName | Transition, ...]),
 ]
 """A target, a transition, or several with guards, tried in order."""
 
@@ -122,8 +123,8 @@ class Heard(Authored):
     """A reaction to what was heard.
 
     One of `like` (by meaning: any of these sentences at least `min` alike), `keywords` (any word or
-    phrase) or `pattern` (regular expression, searched, case-insensitive). A state's list is tried in
-    order; once a `like` entry matches, the nearest in meaning of that state's `like` entries is
+    phrase) or `pattern` (regular expression, searched, case-insensitive). A state's list is tried
+    in order; once a `like` entry matches, the nearest in meaning of that state's `like` entries is
     taken. See `npc.triggers`.
 
     Attributes:
@@ -153,8 +154,8 @@ class State(Authored):
     Attributes:
         prompt: What the model is told about this situation.
         tools: Tools that are legal here, besides `say`. None: those of the parent, at the top none.
-        mind: `model` asks the language model, `scripted` never does. None: as the parent, at the top
-            `model`.
+        mind: `model` asks the language model, `scripted` never does. None: as the parent, at
+            the top `model`.
         on: By event name: a target, a transition, or a list of transitions with guards, in order.
             A key that is not a plain event name is a guard: taken as soon as it is true.
         after: By duration (`500ms`, `120s`, `5m`, `1h`) in this state: a target or transition. With

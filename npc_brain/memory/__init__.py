@@ -1,0 +1,1 @@
+"""What an NPC knows and remembers: blackboard, transcript, memories."""

@@ -1,0 +1,315 @@
+"""The world file: a village as JSON, so that every engine can read the same one.
+
+`load_world_file` checks that the file fits together: each mistake is named with its JSON path and
+a hint. What an NPC says and does is in the NPC files, not here.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError
+
+from npc_brain.errors import WorldError
+from npc_brain.simulation.conditions import (
+    Condition,
+    FactIs,
+    FileData,
+    Holds,
+    InState,
+    IsAt,
+    leaves,
+)
+from npc_brain.world.model import Cell, Count, Id, Item, Name, NavGrid, Place, Scalar, Text
+
+
+class Terrain(FileData):
+    """What a map character stands for.
+
+    Attributes:
+        cost: Cost of entering the cell; 0 cannot be entered.
+        colour: How a view may draw it: `#rrggbb`.
+        glyph: What a view draws instead of the map character.
+    """
+
+    name: Name
+    cost: Annotated[int, Field(ge=0, le=255)] = 1
+    colour: Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")] = "#888888"
+    glyph: Annotated[str, Field(max_length=1)] = ""
+
+
+class Thing(FileData):
+    """A thing that stands in the world and does not move."""
+
+    id: Id
+    name: Name
+    position: Cell
+    description: Text = ""
+    aliases: tuple[Name, ...] = ()
+    tags: tuple[Id, ...] = ()
+
+
+class Character(Thing):
+    """An NPC or the player, where they stand at the start.
+
+    Attributes:
+        definition: Name of the NPC file; the id by default.
+        speed_cells_per_s: How fast they walk.
+        inventory: What they hold; an NPC's default is the `inventory` of its NPC file.
+    """
+
+    definition: str = ""
+    colour: Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")] = "#ffffff"
+    speed_cells_per_s: Annotated[float, Field(gt=0, le=20)] = 4.0
+    inventory: dict[Id, Count] | None = None
+
+
+class Door(FileData):
+    """A locked door: its cell is closed to all but those who hold `key`.
+
+    Who walks through it with the key opens it for everyone, and makes the fact `door.ID` true.
+    `locked` and `opened` are what the player is told.
+    """
+
+    id: Id
+    name: Name
+    cell: Cell
+    key: Id
+    locked: Text = ""
+    opened: Text = ""
+
+
+class Rule(FileData):
+    """A reason for which the game refuses an action.
+
+    It applies when everything that it names fits the action and `when`, if given, is true.
+
+    Attributes:
+        refuse: The tool.
+        npc: Only for this NPC.
+        item: Only when the NPC would part with this item.
+        below_price: Only for a trade in which the NPC would get less than it gives, by list price
+            (an item without a price is not for sale).
+        reason: A stable word; the NPC's file words it as `TOOL_REASON`.
+    """
+
+    refuse: Annotated[str, Field(pattern=r"^[a-z_]+$")]
+    npc: Id | None = None
+    item: Id | None = None
+    below_price: bool = False
+    when: Condition | None = None
+    reason: Annotated[str, Field(pattern=r"^[a-z_]+$")]
+
+
+class QuestStep(FileData):
+    """One step: what to do (`text`), when it is done, what the player reads then (`done`).
+
+    `raises` names events raised in NPCs when the step is done, by NPC id.
+    """
+
+    text: Text
+    when: Condition
+    done: Text = ""
+    raises: dict[Id, Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")]] = {}
+
+
+class Quest(FileData):
+    """A quest: steps in order; a step that is done stays done."""
+
+    id: Id
+    title: Name
+    steps: tuple[QuestStep, ...] = Field(min_length=1)
+
+
+class WorldFile(FileData):
+    """A whole world file; see `sample_game/world.json` for one."""
+
+    version: Literal[1]
+    name: Name
+    intro: Text = ""
+    legend: dict[Annotated[str, Field(min_length=1, max_length=1)], Terrain]
+    map: tuple[str, ...] = Field(min_length=1)
+    items: tuple[Item, ...] = ()
+    currency: Id | None = None
+    places: tuple[Place, ...] = ()
+    player: Character
+    npcs: tuple[Character, ...] = ()
+    objects: tuple[Thing, ...] = ()
+    inventories: dict[Id, dict[Id, Count]] = {}
+    facts: dict[Id, Scalar] = {}
+    doors: tuple[Door, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    quests: tuple[Quest, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """Cells in a row."""
+        return len(self.map[0])
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return len(self.map)
+
+    def terrain_at(self, cell: Cell) -> Terrain:
+        """What is on the map at `cell`."""
+        x, y = cell
+        return self.legend[self.map[y][x]]
+
+    def contains(self, cell: Cell) -> bool:
+        """Whether `cell` is on the map."""
+        return 0 <= cell[0] < self.width and 0 <= cell[1] < self.height
+
+    def nav_grid(self, locked: frozenset[Cell] = frozenset()) -> NavGrid:
+        """The costs of all cells; `locked` ones cannot be entered."""
+        cells = bytearray(self.legend[char].cost for row in self.map for char in row)
+        for x, y in locked:
+            cells[y * self.width + x] = 0
+        return NavGrid(width=self.width, height=self.height, cells=bytes(cells))
+
+
+def load_world_file(path: Path) -> WorldFile:
+    """The world file at `path`, checked.
+
+    Raises:
+        WorldError: When it cannot be read or has mistakes; one `FILE: JSON_PATH: problem` per line.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise WorldError(
+            f"{path}: cannot be read: {error.strerror}", hint="Name an existing world file."
+        ) from error
+    except ValueError as error:
+        raise WorldError(f"{path}: not JSON: {error}", hint="Check commas and quotes.") from error
+    try:
+        world = WorldFile.model_validate_json(json.dumps(data))
+    except ValidationError as error:
+        problems = [f"{_json_path(item['loc'])}: {item['msg']}" for item in error.errors()]
+        raise _mistakes(path, problems) from error
+    problems = list(_problems(world))
+    if problems:
+        raise _mistakes(path, problems)
+    return world
+
+
+def _mistakes(path: Path, problems: list[str]) -> WorldError:
+    return WorldError(
+        "\n".join(f"{path}: {problem}" for problem in problems),
+        hint="Each line names a place in the file; `npc-brain validate` checks it again.",
+    )
+
+
+def _json_path(location: tuple[int | str, ...]) -> str:
+    path = "$"
+    for part in location:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return path
+
+
+def _problems(world: WorldFile) -> Iterator[str]:
+    map_problems = list(_map_problems(world))
+    yield from map_problems
+    if map_problems:
+        return
+    yield from _id_problems(world)
+    yield from _position_problems(world)
+    yield from _reference_problems(world)
+
+
+def _map_problems(world: WorldFile) -> Iterator[str]:
+    for y, row in enumerate(world.map):
+        if len(row) != world.width:
+            yield f"$.map[{y}]: {len(row)} characters, the first row has {world.width}"
+        for x, char in enumerate(row):
+            if char not in world.legend:
+                yield f"$.map[{y}]: {char!r} at column {x} is not in $.legend"
+
+
+def _id_problems(world: WorldFile) -> Iterator[str]:
+    groups: Mapping[str, list[str]] = {
+        "items": [item.id for item in world.items],
+        "places, npcs, objects or player": [
+            *(place.id for place in world.places),
+            *(npc.id for npc in world.npcs),
+            *(thing.id for thing in world.objects),
+            world.player.id,
+        ],
+        "doors": [door.id for door in world.doors],
+        "quests": [quest.id for quest in world.quests],
+    }
+    for group, ids in groups.items():
+        for repeated in sorted({name for name in ids if ids.count(name) > 1}):
+            yield f"$: the id {repeated!r} is used twice among {group}"
+
+
+def _position_problems(world: WorldFile) -> Iterator[str]:
+    def problem(path: str, cell: object, must_be_open: bool) -> Iterator[str]:
+        if not (isinstance(cell, tuple) and len(cell) == 2):
+            yield f"{path}: must be [x, y] cells, got {cell!r}"
+        elif not world.contains((int(cell[0]), int(cell[1]))):
+            yield f"{path}: {list(cell)} is outside the {world.width} x {world.height} map"
+        elif must_be_open and world.terrain_at((int(cell[0]), int(cell[1]))).cost == 0:
+            yield f"{path}: {list(cell)} is {world.terrain_at(cell).name}, which blocks the way"
+
+    for index, place in enumerate(world.places):
+        yield from problem(f"$.places[{index}].position", place.position, True)
+    for index, npc in enumerate(world.npcs):
+        yield from problem(f"$.npcs[{index}].position", npc.position, True)
+    for index, thing in enumerate(world.objects):
+        yield from problem(f"$.objects[{index}].position", thing.position, False)
+    for index, door in enumerate(world.doors):
+        yield from problem(f"$.doors[{index}].cell", door.cell, True)
+    yield from problem("$.player.position", world.player.position, True)
+
+
+def _reference_problems(world: WorldFile) -> Iterator[str]:
+    items = {item.id for item in world.items}
+    places = {place.id for place in world.places}
+    npcs = {npc.id for npc in world.npcs}
+    owners = npcs | {world.player.id} | {thing.id for thing in world.objects}
+
+    def unknown(path: str, kind: str, name: str | None, known: set[str]) -> Iterator[str]:
+        if name is not None and name not in known:
+            yield f"{path}: no {kind} {name!r}; known: {', '.join(sorted(known))}"
+
+    def condition(path: str, when: Condition | None) -> Iterator[str]:
+        for leaf in leaves(when) if when else ():
+            match leaf:
+                case Holds():
+                    yield from unknown(path, "owner", leaf.who, owners)
+                    yield from unknown(path, "item", leaf.item, items)
+                case IsAt():
+                    yield from unknown(path, "character", leaf.who, owners)
+                    yield from unknown(path, "place", leaf.place, places)
+                case InState():
+                    yield from unknown(path, "NPC", leaf.npc, npcs)
+                case FactIs():
+                    known = set(world.facts) | {f"door.{door.id}" for door in world.doors}
+                    yield from unknown(path, "fact", leaf.id, known)
+
+    yield from unknown("$.currency", "item", world.currency, items)
+    for owner, stacks in _starting_stacks(world):
+        yield from unknown(f"$.inventories.{owner}", "owner", owner, owners)
+        for item in stacks:
+            yield from unknown(f"the inventory of {owner}", "item", item, items)
+    for index, door in enumerate(world.doors):
+        yield from unknown(f"$.doors[{index}].key", "item", door.key, items)
+    for index, rule in enumerate(world.rules):
+        yield from unknown(f"$.rules[{index}].npc", "NPC", rule.npc, npcs)
+        yield from unknown(f"$.rules[{index}].item", "item", rule.item, items)
+        yield from condition(f"$.rules[{index}].when", rule.when)
+    for number, quest in enumerate(world.quests):
+        for index, step in enumerate(quest.steps):
+            path = f"$.quests[{number}].steps[{index}]"
+            yield from condition(f"{path}.when", step.when)
+            for npc_id in step.raises:
+                yield from unknown(f"{path}.raises", "NPC", npc_id, npcs)
+
+
+def _starting_stacks(world: WorldFile) -> Iterator[tuple[str, Mapping[str, int]]]:
+    for character in (world.player, *world.npcs):
+        if character.inventory is not None:
+            yield character.id, character.inventory
+    yield from world.inventories.items()

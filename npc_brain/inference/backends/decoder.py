@@ -1,0 +1,136 @@
+"""A backend made of a decoder, a tokenizer and a chat format."""
+
+from collections.abc import Callable, Sequence
+
+from npc_brain.clock import Clock, MonotonicClock
+from npc_brain.inference.chat import (
+    BackendStats,
+    ChatEvent,
+    ChatRequest,
+    FunctionSchema,
+    LineRule,
+    Message,
+    Sampling,
+)
+from npc_brain.inference.decoder import Decoder
+from npc_brain.inference.engine import Engine
+from npc_brain.inference.formats.base import ChatFormat, Prompt
+from npc_brain.inference.grammar import GrammarCompiler
+from npc_brain.inference.request import GenerationRequest
+from npc_brain.inference.sampler import Sampler
+
+
+class DecoderBackend:
+    """Answers chat requests with a local model. See `chat.Backend` for the contract.
+
+    Attributes:
+        model_name: What `welcome.model` tells.
+        picks_tools: Whether the model is able enough to choose functions itself.
+        engine: The decode loop, with its statistics.
+    """
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        chat_format: ChatFormat,
+        *,
+        model_name: str,
+        picks_tools: bool = False,
+        clock: Clock | None = None,
+        max_queued: int = 64,
+        prefix_cache_bytes: int = 256 * 1024 * 1024,
+        starts_thread: bool = True,
+    ) -> None:
+        """Take over `decoder`; without `starts_thread` the caller runs `engine.step` itself."""
+        self.model_name = model_name
+        self.picks_tools = picks_tools
+        self._format = chat_format
+        self._max_context = decoder.max_context
+        self._compiler = GrammarCompiler(
+            chat_format.tokenizer, sorted(chat_format.stop_ids), decoder.vocab_size
+        )
+        self.engine = Engine(
+            decoder,
+            clock or MonotonicClock(),
+            max_queued=max_queued,
+            prefix_cache_bytes=prefix_cache_bytes,
+        )
+        if starts_thread:
+            self.engine.start()
+
+    @property
+    def stats(self) -> BackendStats:
+        """Counters since the start."""
+        return self.engine.stats
+
+    def submit(self, request: ChatRequest, emit: Callable[[ChatEvent], None]) -> GenerationRequest:
+        """See `chat.Backend.submit`; renders the prompt and the grammar in the caller's thread.
+
+        When the conversation does not fit the model's context, the oldest messages are left out.
+        Raises InferenceError (`too_many_queued`, `bad_tool`), also when max_tokens is too few for
+        any completion or the system text alone does not fit.
+        """
+        prompt = self._fitting_prompt(request)
+        grammar = self._format.grammar(request.functions, request.line)
+        generation = GenerationRequest(
+            prompt_ids=prompt.token_ids,
+            emit=emit,
+            parser=self._format.parser(request.line),
+            sampler=Sampler(request.sampling),
+            stop_ids=self._format.stop_ids,
+            max_tokens=request.max_tokens,
+            constraint=self._compiler.constrain(grammar, request.max_tokens),
+            num_stable=prompt.num_stable,
+            priority=request.priority,
+            deadline_s=request.deadline_s,
+        )
+        self.engine.submit(generation)
+        return generation
+
+    def prewarm(
+        self, messages: Sequence[Message], functions: Sequence[FunctionSchema] = ()
+    ) -> GenerationRequest:
+        """Compute the stable beginning of a conversation (its persona) ahead of the first turn.
+
+        Returns at once; runs when nothing else does. The result stays in the prefix cache.
+        """
+        prompt = self._format.render(messages, functions)
+        generation = GenerationRequest(
+            prompt_ids=prompt.token_ids[: max(1, prompt.num_stable)],
+            emit=lambda event: None,
+            parser=self._format.parser(LineRule()),
+            sampler=Sampler(Sampling()),
+            stop_ids=self._format.stop_ids,
+            max_tokens=0,
+            num_stable=prompt.num_stable,
+            priority=-1000,
+        )
+        self.engine.submit(generation)
+        return generation
+
+    def close(self) -> None:
+        """See `chat.Backend.close`."""
+        self.engine.close()
+
+    def _fitting_prompt(self, request: ChatRequest) -> Prompt:
+        """The prompt without as many of the oldest exchanges as it takes to fit."""
+        messages = list(request.messages)
+        while True:
+            prompt = self._format.render(messages, request.functions)
+            is_fitting = len(prompt.token_ids) + request.max_tokens <= self._max_context
+            if is_fitting or not _drop_oldest(messages):
+                return prompt  # if it is still too long, the engine refuses it and says why
+
+
+def _drop_oldest(messages: list[Message]) -> bool:
+    """Remove the oldest exchange; False when only the last one is left."""
+    spoken = [index for index, message in enumerate(messages) if message.role != "system"]
+    turns = [index for index in spoken[1:] if messages[index].role == "user"]
+    if not turns:
+        return False
+    messages[:] = [
+        message
+        for index, message in enumerate(messages)
+        if message.role == "system" or index >= turns[0]
+    ]
+    return True

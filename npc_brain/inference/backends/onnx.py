@@ -1,0 +1,60 @@
+"""The default backend: a model directory run by ONNX Runtime."""
+
+from pathlib import Path
+
+from npc_brain.clock import Clock
+from npc_brain.inference.backends.decoder import DecoderBackend
+from npc_brain.inference.formats import chat_format
+from npc_brain.inference.model_dir import load_model_info
+from npc_brain.inference.onnx_decoder import OnnxDecoder
+from npc_brain.inference.tokenizer import Tokenizer
+
+_TOOL_PICKING_ARCHITECTURES = {"gemma4"}
+"""Smaller models choose functions no better than chance; see the design's measurements."""
+
+
+class OnnxBackend(DecoderBackend):
+    """A `Backend` on a model directory. Loading blocks for up to some seconds."""
+
+    def __init__(
+        self,
+        model_dir: Path,
+        *,
+        num_slots: int = 2,
+        max_context: int = 2048,
+        num_threads: int = 0,
+        is_spinning: bool = False,
+        clock: Clock | None = None,
+        max_queued: int = 64,
+    ) -> None:
+        """Load the model and start the inference thread.
+
+        Args:
+            model_dir: A model directory of kind `decoder` with a chat format.
+            num_slots: Completions that run together; each has its own KV cache of `max_context`.
+            max_context: Prompt and completion together, in tokens.
+            num_threads: See `OnnxDecoder`.
+            is_spinning: See `OnnxDecoder`.
+            clock: What deadlines are measured by; the machine's monotonic clock by default.
+            max_queued: Requests that may wait.
+
+        Raises ModelError when the directory is damaged or its chat format is not known.
+        """
+        info = load_model_info(model_dir)
+        tokenizer = Tokenizer.load(model_dir)
+        form = chat_format(info.chat_format, tokenizer, bos_id=info.bos_id, stop_ids=info.stop_ids)
+        decoder = OnnxDecoder(
+            model_dir,
+            num_slots=num_slots,
+            max_context=max_context,
+            num_threads=num_threads,
+            is_spinning=is_spinning,
+        )
+        super().__init__(
+            decoder,
+            form,
+            model_name=info.name,
+            picks_tools=info.architecture in _TOOL_PICKING_ARCHITECTURES,
+            clock=clock,
+            max_queued=max_queued,
+        )

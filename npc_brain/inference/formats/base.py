@@ -1,0 +1,115 @@
+"""What a chat format is: a model's way to write a conversation, calls and lines.
+
+A format renders messages to token ids, writes the grammar of the next turn, and parses the
+completion. All of it works on token ids, so that control tokens and text are never mixed up.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from npc_brain.errors import InferenceError
+from npc_brain.inference.chat import ChatEvent, FunctionSchema, LineRule, Message, TextDelta
+from npc_brain.inference.grammar import clean_line
+from npc_brain.inference.tokenizer import Tokenizer
+
+MAX_CALLS = 4
+"""Most calls in one turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """Tokens for the model.
+
+    Attributes:
+        token_ids: The whole prompt, up to where the completion begins.
+        num_stable: Of these, the tokens at the start that stay the same between the turns of a
+            conversation (persona and functions); worth keeping in the prefix cache.
+    """
+
+    token_ids: tuple[int, ...]
+    num_stable: int
+
+
+class CompletionParser(ABC):
+    """Turns one completion into events as its tokens come."""
+
+    is_full = False
+    """Whether the line has reached its length limit; the completion should end then."""
+
+    @abstractmethod
+    def feed(self, token_id: int) -> list[ChatEvent]:
+        """The events that `token_id` completes; the caller does not feed stop tokens."""
+
+
+class ChatFormat(ABC):
+    """A model's chat format.
+
+    Attributes:
+        name: As in `chat_format` of `model.json`.
+        stop_ids: Tokens that end a completion.
+    """
+
+    name: str
+
+    def __init__(
+        self, tokenizer: Tokenizer, *, bos_id: int | None = None, stop_ids: Sequence[int] = ()
+    ) -> None:
+        """Look up the control tokens; raises ModelError when the tokenizer lacks one."""
+        self.tokenizer = tokenizer
+        self.bos_id = bos_id
+        self.stop_ids = frozenset(stop_ids)
+
+    @abstractmethod
+    def render(
+        self, messages: Sequence[Message], functions: Sequence[FunctionSchema] = ()
+    ) -> Prompt:
+        """The prompt for the next assistant turn."""
+
+    @abstractmethod
+    def grammar(self, functions: Sequence[FunctionSchema], line: LineRule) -> str:
+        """The grammar of the next assistant turn: calls of `functions`, or a spoken line.
+
+        Raises InferenceError when neither is possible or a schema cannot be enforced.
+        """
+
+    @abstractmethod
+    def parser(self, line: LineRule) -> CompletionParser:
+        """A parser for one completion."""
+
+
+class LineBuffer:
+    """Lets a spoken line through piece by piece, up to its length limit.
+
+    A space is held back until something follows it, so that no line ends in one.
+    """
+
+    def __init__(self, line: LineRule) -> None:
+        self._num_left = max([line.max_chars, *(len(clean_line(o)) for o in line.openers)])
+        self._held = ""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether `max_chars` is reached (an opener is never cut, even if it is longer)."""
+        return self._num_left <= 0
+
+    def push(self, text: str) -> list[ChatEvent]:
+        """The part of the line that can be said now."""
+        text = self._held + text
+        shown = text.rstrip(" ")
+        self._held = text[len(shown) :]
+        if len(shown) >= self._num_left:
+            shown, self._held = shown[: self._num_left].rstrip(" "), ""
+            self._num_left = 0
+        else:
+            self._num_left -= len(shown)
+        return [TextDelta(shown)] if shown else []
+
+
+def require_something(functions: Sequence[FunctionSchema], line: LineRule) -> None:
+    """Raise InferenceError when a turn could be nothing at all."""
+    if not functions and not line.is_allowed:
+        raise InferenceError(
+            "the turn may neither call a function nor speak",
+            hint="offer a function, or allow a line",
+        )

@@ -1,0 +1,131 @@
+"""The JSON Schemas that arguments of functions may have, and the bounds that decoding adds.
+
+Every keyword below is enforced while the model writes. Anything else is refused when the function
+is registered, not when it is called: a keyword that is ignored is a promise broken in silence.
+"""
+
+import json
+from typing import Any
+
+from llguidance import LLMatcher
+
+from npc_brain.errors import ErrorCode, InferenceError
+
+_ANNOTATIONS = {"title", "description", "default", "examples", "$comment", "$schema", "deprecated"}
+_ANYWHERE = {"type", "enum", "const", "anyOf", "$ref", "$defs"} | _ANNOTATIONS
+_BY_TYPE = {
+    "object": {"properties", "required", "additionalProperties"},
+    "array": {"items", "minItems", "maxItems"},
+    "string": {"minLength", "maxLength", "pattern"},
+    "integer": {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"},
+    "number": {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"},
+    "boolean": set[str](),
+    "null": set[str](),
+}
+_MAX_DEPTH = 8
+_MAX_STRING_CHARS = 400
+_MAX_ARRAY_ITEMS = 32
+_MAX_MAGNITUDE = 2_147_483_647
+
+JSON_OPTIONS: dict[str, Any] = {
+    "whitespace_flexible": False,
+    "item_separator": ", ",
+    "key_separator": ": ",
+    "json_allowed_escapes": '"\\',
+}
+"""`x-guidance` of an arguments schema, how they are written: the separators of `json.dumps`, no control characters in strings."""
+
+
+def check_schema(parameters: dict[str, Any], *, name: str = "function") -> None:
+    """Check that arguments of this schema can be enforced; call it when a function is registered.
+
+    Raises InferenceError (`bad_tool`) that names the function, the place and the keyword.
+    """
+    bounded_schema(parameters, name=name)
+
+
+def bounded_schema(parameters: dict[str, Any], *, name: str = "function") -> dict[str, Any]:
+    """`parameters` made finite: what it allows is a finite subset of what the original allows.
+
+    Objects are closed; strings get at most 400 characters, arrays 32 items, numbers a magnitude of
+    at most 2147483647, unless the schema says less. Raises InferenceError like `check_schema`.
+    """
+    if parameters.get("type") != "object":
+        raise _error(name, "", f"has type {parameters.get('type')!r}, wanted 'object'")
+    schema = _bounded(parameters, name, "", 0)
+    grammar = LLMatcher.grammar_from_json_schema({**schema, "x-guidance": JSON_OPTIONS})
+    problem = LLMatcher.validate_grammar(grammar)
+    if problem:
+        raise _error(name, "", problem.split("\n", 1)[0])
+    return schema
+
+
+def _bounded(schema: Any, name: str, path: str, depth: int) -> dict[str, Any]:
+    if not isinstance(schema, dict):
+        raise _error(name, path, f"is {schema!r}, wanted an object")
+    if depth > _MAX_DEPTH:
+        raise _error(name, path, f"is nested deeper than {_MAX_DEPTH} levels")
+    types = schema.get("type", [])
+    types = types if isinstance(types, list) else [types]
+    unknown_types = [kind for kind in types if kind not in _BY_TYPE]
+    if unknown_types:
+        raise _error(name, path, f"has type {unknown_types[0]!r}, wanted one of {list(_BY_TYPE)}")
+    if not types and not schema.keys() & {"enum", "const", "anyOf", "$ref"}:
+        raise _error(name, path, "has none of type, enum, const, anyOf, $ref")
+    known = _ANYWHERE.union(*(_BY_TYPE[kind] for kind in types))
+    for keyword in schema:
+        if keyword not in known:
+            raise _error(name, path, f"has keyword {keyword!r}, which cannot be enforced here")
+    result = {key: value for key, value in schema.items() if key not in _ANNOTATIONS}
+    _bound_children(result, name, path, depth)
+    if not schema.keys() & {"enum", "const"}:
+        for kind in types:
+            _bound_type(result, kind, name, path)
+    return result
+
+
+def _bound_children(schema: dict[str, Any], name: str, path: str, depth: int) -> None:
+    for key in ("properties", "$defs"):
+        if key in schema:
+            schema[key] = {
+                child: _bounded(value, name, f"{path}/{child}", depth + 1)
+                for child, value in schema[key].items()
+            }
+    if "items" in schema:
+        schema["items"] = _bounded(schema["items"], name, f"{path}/items", depth + 1)
+    if "anyOf" in schema:
+        schema["anyOf"] = [_bounded(option, name, path, depth + 1) for option in schema["anyOf"]]
+
+
+def _bound_type(schema: dict[str, Any], kind: str, name: str, path: str) -> None:
+    if kind == "object":
+        if schema.get("additionalProperties", False) is not False:
+            raise _error(name, path, "has 'additionalProperties', but objects are closed here")
+        schema.setdefault("properties", {})
+        schema["additionalProperties"] = False
+    elif kind == "array":
+        if "items" not in schema:
+            raise _error(name, path, "is an array without 'items'")
+        schema["maxItems"] = min(
+            schema.get("maxItems", _MAX_ARRAY_ITEMS),
+            max(_MAX_ARRAY_ITEMS, schema.get("minItems", 0)),
+        )
+    elif kind == "string":
+        schema["maxLength"] = min(
+            schema.get("maxLength", _MAX_STRING_CHARS),
+            max(_MAX_STRING_CHARS, schema.get("minLength", 0)),
+        )
+    elif kind in ("integer", "number"):
+        if "exclusiveMinimum" not in schema:
+            schema["minimum"] = max(schema.get("minimum", -_MAX_MAGNITUDE), -_MAX_MAGNITUDE)
+        if "exclusiveMaximum" not in schema:
+            schema["maximum"] = min(schema.get("maximum", _MAX_MAGNITUDE), _MAX_MAGNITUDE)
+
+
+def _error(name: str, path: str, problem: str) -> InferenceError:
+    where = f" at {path}" if path else ""
+    return InferenceError(
+        f"the parameters of {name}{where}: {problem}",
+        code=ErrorCode.BAD_TOOL,
+        hint="use closed objects, arrays with items, strings, numbers, enum, const and anyOf",
+    )

@@ -1,0 +1,1 @@
+"""Sessions: one per engine, from `hello` to expiry. Knows messages, and nothing of sockets."""

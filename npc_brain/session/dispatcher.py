@@ -1,0 +1,192 @@
+"""From a frame to its reply: handshake, routing to the session, and the one catch-all.
+
+Every message is answered by exactly one reply or `error`. Knows messages and sessions; frames come
+from and go to a transport that it does not know.
+"""
+
+import hmac
+import logging
+from collections.abc import Callable, Sequence
+
+from npc_brain.clock import Clock
+from npc_brain.errors import ErrorCode, NpcBrainError, ProtocolError, SessionError
+from npc_brain.protocol.codec import DecodeError, decode
+from npc_brain.protocol.messages import (
+    PROTOCOL_VERSION,
+    Body,
+    Direction,
+    Envelope,
+    Error,
+    Goodbye,
+    Hello,
+    Limits,
+    Ok,
+    Ping,
+    Pong,
+    Welcome,
+)
+from npc_brain.session.peer import Deliver, Peer
+from npc_brain.session.registry import SessionRegistry
+
+HELLO_TIMEOUT_S = 10.0
+"""A connection that has not begun a session by then is forgotten."""
+MAX_BYTES_BEFORE_HELLO = 4096
+"""Whoever has not shown the token gets no work done: larger frames are not even read."""
+
+_log = logging.getLogger(__name__)
+
+
+class Dispatcher:
+    """Answers messages.
+
+    Args:
+        registry: The sessions.
+        deliver: Sends a frame.
+        token: What `hello` must show; not empty.
+        limits: What is accepted.
+        make_welcome: The `welcome` for a session id, and whether it was resumed.
+        clock: Times the handshake and `pong.uptime_ms`.
+    """
+
+    def __init__(
+        self,
+        registry: SessionRegistry,
+        deliver: Deliver,
+        *,
+        token: str,
+        limits: Limits,
+        make_welcome: Callable[[str, bool], Welcome],
+        clock: Clock,
+    ) -> None:
+        self._registry = registry
+        self._deliver = deliver
+        self._token = token.encode()
+        self._limits = limits
+        self._make_welcome = make_welcome
+        self._clock = clock
+        self._started_s = clock.now_s()
+        self._peers: dict[bytes, Peer] = {}
+
+    def receive(self, identity: bytes, frames: Sequence[bytes]) -> None:
+        """Act upon one message and send its reply; never raises.
+
+        `frames` are those of a ZeroMQ message, of which there must be one.
+        """
+        peer = self._peers.get(identity)
+        if peer is None:
+            peer = self._peers[identity] = Peer(identity, self._deliver, self._clock.now_s())
+        reply_to: int | None = None
+        npc_id: str | None = None
+        try:
+            envelope = self._read(peer, frames)
+            reply_to, npc_id = envelope.id, envelope.npc_id
+            peer.note_id(envelope.id)
+            self._act(peer, envelope)
+        except DecodeError as e:
+            self._refuse(peer, e, e.reply_to, None)
+        except NpcBrainError as e:
+            self._refuse(peer, e, reply_to, npc_id)
+        except Exception:
+            _log.exception("message %s about npc %s from %r failed", reply_to, npc_id, identity)
+            fault = NpcBrainError(
+                "a fault in the sidecar; the message was not acted upon",
+                code=ErrorCode.INTERNAL,
+                hint="The sidecar's log has the details. Please report it.",
+            )
+            self._refuse(peer, fault, reply_to, npc_id)
+        if peer.is_lost:
+            self.lose(identity)
+
+    def lose(self, identity: bytes) -> None:
+        """The connection is gone: its session is detached. Unknown identities are ignored."""
+        peer = self._peers.pop(identity, None)
+        if peer is not None:
+            self._registry.detach(peer)
+
+    def broadcast(self, body: Body) -> None:
+        """Send a message to every engine that has a session."""
+        for peer in self._registry.attached_peers():
+            peer.send(body)
+
+    def sweep(self) -> None:
+        """Drop what has gone stale: lost peers, peers without a session, detached sessions."""
+        latest_s = self._clock.now_s() - HELLO_TIMEOUT_S
+        for peer in list(self._peers.values()):
+            is_idle = peer.since_s <= latest_s and self._registry.session_of(peer) is None
+            if peer.is_lost or is_idle:
+                self.lose(peer.identity)
+        self._registry.expire()
+
+    def _read(self, peer: Peer, frames: Sequence[bytes]) -> Envelope:
+        if len(frames) != 1:
+            raise ProtocolError(
+                f"got a message of {len(frames)} frames, wanted one",
+                hint="Use a DEALER socket, which adds no empty frame, and send without SNDMORE.",
+            )
+        [frame] = frames
+        if len(frame) > MAX_BYTES_BEFORE_HELLO and self._registry.session_of(peer) is None:
+            raise _hello_first(f"a message of {len(frame)} bytes")
+        return decode(frame, Direction.INBOUND, self._limits)
+
+    def _act(self, peer: Peer, envelope: Envelope) -> None:
+        body = envelope.body
+        if isinstance(body, Hello):
+            self._hello(peer, envelope.id, body)
+            return
+        session = self._registry.session_of(peer)
+        if session is None:
+            raise _hello_first(envelope.type)
+        reply: Body
+        if isinstance(body, Ping):
+            reply = Pong(uptime_ms=round((self._clock.now_s() - self._started_s) * 1000))
+        elif isinstance(body, Goodbye):
+            reply = Ok()
+        else:
+            reply = session.handle(envelope)
+        peer.send(reply, reply_to=envelope.id, npc_id=envelope.npc_id)
+        if isinstance(body, Goodbye):
+            self._registry.end(peer)
+
+    def _hello(self, peer: Peer, message_id: int, hello: Hello) -> None:
+        if hello.protocol[0] != PROTOCOL_VERSION[0]:
+            raise ProtocolError(
+                f"the engine speaks protocol {hello.protocol[0]}.{hello.protocol[1]}, "
+                f"this sidecar {PROTOCOL_VERSION[0]}.{PROTOCOL_VERSION[1]}",
+                code=ErrorCode.BAD_PROTOCOL,
+                hint="Use a sidecar and a bridge of the same major version.",
+            )
+        if not hmac.compare_digest(hello.token.encode(), self._token):
+            raise SessionError(
+                "the token is wrong" if hello.token else "the token is missing",
+                code=ErrorCode.BAD_TOKEN,
+                hint="Send the NPC_BRAIN_TOKEN that the sidecar was started with, or the one in "
+                "its connection file.",
+            )
+        if hello.resume is None:
+            session_id = self._registry.begin(peer)
+            peer.send(self._make_welcome(session_id, False), reply_to=message_id)
+        else:
+            attach = self._registry.resume(hello.resume, peer)
+            peer.send(self._make_welcome(hello.resume, True), reply_to=message_id)
+            attach()
+
+    def _refuse(
+        self, peer: Peer, error: NpcBrainError, reply_to: int | None, npc_id: str | None
+    ) -> None:
+        if isinstance(error, DecodeError) and error.reply_to is not None:
+            try:
+                peer.note_id(error.reply_to)
+            except ProtocolError as repeated:
+                error = repeated
+        body = Error(
+            code=error.code, message=error.message, hint=error.hint, retryable=error.retryable
+        )
+        peer.send(body, reply_to=reply_to, npc_id=npc_id)
+
+
+def _hello_first(what: str) -> ProtocolError:
+    return ProtocolError(
+        f"got {what} before the session began",
+        code=ErrorCode.HELLO_FIRST,
+        hint="Say `hello` first, and again (with `resume`) after the connection was cut off.",
+    )

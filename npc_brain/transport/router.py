@@ -1,0 +1,194 @@
+"""The ROUTER socket: frames in, frames out, and word of connections that are gone.
+
+Fairness and memory are left to libzmq: a ROUTER takes one message from each connection in turn, and
+stops reading from one whose few waiting messages (`RCVHWM`) were not taken yet. So a flood slows
+only its sender, and nothing has to be queued or refused here. A reader that leaves `SEND_QUEUE`
+messages unread is cut off (`send` is False): its session can be resumed, the sidecar's memory not.
+
+Who is gone: libzmq's monitor names closed connections by file descriptor, and the first message of
+each identity tells its descriptor (`ZMQ_SRCFD`). Messages cannot overtake the monitor's events, so
+reading those first keeps a reused descriptor apart from its earlier owner.
+Source: https://libzmq.readthedocs.io/en/latest/zmq_setsockopt.html and zmq_socket_monitor.html.
+"""
+
+import asyncio
+import ipaddress
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import zmq
+import zmq.asyncio
+from zmq.utils.monitor import parse_monitor_message
+
+from npc_brain.errors import UsageError
+
+SEND_QUEUE = 1000
+"""Messages waiting for one engine, beyond what the kernel holds; some ten seconds of tokens."""
+RECEIVE_QUEUE = 32
+"""Messages of one engine waiting to be read, each at most `max_message_bytes`."""
+HEARTBEAT_INTERVAL_MS = 5_000
+HEARTBEAT_TIMEOUT_MS = 15_000
+"""An engine that answers no ZMTP PING for so long is gone. Stalled frames must not look like it."""
+HANDSHAKE_TIMEOUT_MS = 5_000
+OVERSIZE_BYTES = 2**20
+"""Messages up to this much over the limit still get an answer; on longer ones libzmq hangs up."""
+
+
+class Router:
+    """A bound ROUTER socket of one event loop.
+
+    Args:
+        bind: `tcp://HOST:PORT` (port 0: any free one) or `ipc://PATH`.
+        max_message_bytes: The limit that engines are told.
+        on_gone: Called with the identity of a connection that was closed.
+        allow_remote: Permit addresses that other machines can reach.
+        curve_secret_key: Z85 CURVE secret key; engines must then encrypt to its public key.
+
+    Raises:
+        UsageError: `bind` is not understood, reachable from outside without `allow_remote`, or
+            taken.
+    """
+
+    def __init__(
+        self,
+        bind: str,
+        *,
+        max_message_bytes: int,
+        on_gone: Callable[[bytes], None],
+        allow_remote: bool = False,
+        curve_secret_key: bytes | None = None,
+    ) -> None:
+        if not allow_remote and not is_local(bind):
+            raise UsageError(
+                f"{bind} can be reached from other machines",
+                hint="Bind to tcp://127.0.0.1:0, or allow remote engines explicitly.",
+            )
+        self._connections = _Connections(on_gone)
+        self._context = zmq.asyncio.Context()
+        self._socket = self._context.socket(zmq.ROUTER)
+        for option, value in {
+            zmq.ROUTER_MANDATORY: 1,
+            zmq.LINGER: 0,
+            zmq.SNDHWM: SEND_QUEUE,
+            zmq.RCVHWM: RECEIVE_QUEUE,
+            zmq.MAXMSGSIZE: max_message_bytes + OVERSIZE_BYTES,
+            zmq.HANDSHAKE_IVL: HANDSHAKE_TIMEOUT_MS,
+            zmq.HEARTBEAT_IVL: HEARTBEAT_INTERVAL_MS,
+            zmq.HEARTBEAT_TIMEOUT: HEARTBEAT_TIMEOUT_MS,
+            zmq.IPV6: int("[" in bind),
+        }.items():
+            self._socket.setsockopt(option, value)
+        if curve_secret_key is not None:
+            self._socket.curve_server = True
+            self._socket.curve_secretkey = curve_secret_key
+        self._monitor = self._socket.get_monitor_socket(zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED)
+        try:
+            self._socket.bind(bind)
+        except zmq.ZMQError as e:
+            self.close()
+            raise UsageError(f"cannot listen on {bind}: {e.strerror}") from e
+        self.endpoint = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
+
+    async def receive(self) -> tuple[bytes, list[bytes]]:
+        """The next message: who sent it, and its frames.
+
+        The connection's identity is new with every connection.
+        """
+        identity_frame, *frames = await self._socket.recv_multipart(copy=False)
+        identity = identity_frame.bytes
+        if identity not in self._connections and frames:
+            self._read_monitor()
+            descriptor = int(frames[0].get(zmq.SRCFD))
+            if not self._connections.add(identity, descriptor):
+                asyncio.get_running_loop().call_soon(self._connections.closed, descriptor)
+        return identity, [frame.bytes for frame in frames]
+
+    def send(self, identity: bytes, frame: bytes) -> bool:
+        """Send without waiting. False: the connection is gone, or has too much unread."""
+        error = _done(self._socket.send_multipart([identity, frame], flags=zmq.NOBLOCK)).exception()
+        if error is None:
+            return True
+        if isinstance(error, zmq.ZMQError) and error.errno in (zmq.EAGAIN, zmq.EHOSTUNREACH):
+            return False
+        raise error
+
+    async def watch(self) -> None:
+        """Report closed connections until cancelled."""
+        while True:
+            await self._monitor.poll()
+            self._read_monitor()
+
+    def close(self) -> None:
+        """Close the socket; unsent messages are dropped."""
+        self._socket.disable_monitor()
+        self._monitor.close()
+        self._socket.close()
+        self._context.term()
+
+    def _read_monitor(self) -> None:
+        while True:
+            received = _done(self._monitor.recv_multipart(flags=zmq.NOBLOCK))
+            if isinstance(received.exception(), zmq.Again):
+                return
+            event = parse_monitor_message(received.result())
+            if event["event"] == zmq.EVENT_ACCEPTED:
+                self._connections.accepted(int(event["value"]))
+            else:
+                self._connections.closed(int(event["value"]))
+
+
+def _done(operation: Awaitable[Any]) -> asyncio.Future[Any]:
+    """With NOBLOCK, pyzmq's asyncio sockets give futures that are done."""
+    assert isinstance(operation, asyncio.Future)
+    assert operation.done()
+    return operation
+
+
+def is_local(bind: str) -> bool:
+    """Whether only this machine can reach an address: loopback TCP or `ipc://`."""
+    scheme, _, rest = bind.partition("://")
+    if scheme == "ipc":
+        return True
+    host = rest.rpartition(":")[0].strip("[]")
+    if scheme != "tcp" or not host:
+        raise UsageError(
+            f"cannot bind to {bind!r}", hint="Wanted tcp://HOST:PORT (port 0: any) or ipc://PATH."
+        )
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class _Connections:
+    """Which identity speaks on which file descriptor."""
+
+    def __init__(self, on_gone: Callable[[bytes], None]) -> None:
+        self._on_gone = on_gone
+        self._identities: dict[int, bytes] = {}
+        self._descriptors: dict[bytes, int] = {}
+        self._open: set[int] = set()
+
+    def __contains__(self, identity: bytes) -> bool:
+        return identity in self._descriptors
+
+    def accepted(self, descriptor: int) -> None:
+        self._open.add(descriptor)
+
+    def closed(self, descriptor: int) -> None:
+        """The connection on `descriptor` is gone, and its identity with it."""
+        self._open.discard(descriptor)
+        identity = self._identities.pop(descriptor, None)
+        if identity is not None:
+            del self._descriptors[identity]
+            self._on_gone(identity)
+
+    def add(self, identity: bytes, descriptor: int) -> bool:
+        """Note who speaks on `descriptor`. False: that connection is closed already."""
+        is_open = descriptor in self._open
+        if descriptor in self._identities:  # its earlier owner must be gone
+            self.closed(descriptor)
+            self._open.add(descriptor)
+        self._identities[descriptor] = identity
+        self._descriptors[identity] = descriptor
+        return is_open

@@ -17,6 +17,10 @@ EventName = StateName
 EVENT_NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
 """A key of `on` that matches this as a whole is an event; any other is a guard."""
 
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)")
+_UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+MAX_DURATION_S = 7 * 24 * 3600.0
+
 DEFAULT_FALLBACK = "default"
 """The key of `lines.fallback` for all states that have no lines of their own."""
 
@@ -27,6 +31,19 @@ of the last tool result (`{steps}`, `{direction}`); unknown names are mistakes."
 ToolChoice = Literal["encoder", "model", "both"]
 """Who picks the tool for what was heard: the sentence encoder, the language model, or the encoder
 first and the model where the encoder is not sure."""
+
+
+def duration_s(text: str) -> float:
+    """Seconds of a duration such as `500ms`, `120s`, `5m` or `1h`.
+
+    Raises:
+        ValueError: It is not one, is zero, or is longer than a week.
+    """
+    match = _DURATION.fullmatch(text.strip())
+    seconds = float(match[1]) * _UNIT_S[match[2]] if match else 0.0
+    if not 0 < seconds <= MAX_DURATION_S:
+        raise ValueError(f"`{text}` is not a duration above zero and up to a week")
+    return seconds
 
 
 def _as_many(value: Any) -> Any:

@@ -1,1 +1,1 @@
-"""What an NPC can do: queries answered from the world snapshot, actions that the engine carries out."""
+"""What an NPC can do: queries answered from the world, actions that the engine carries out."""

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler
+from pydantic_core import CoreSchema
 
 from npc_brain.world.world import World
 
@@ -19,31 +20,91 @@ class Domain(StrEnum):
 
     HELD_ITEM = "held_item"
     """An item that the NPC holds and has not promised to an action under way."""
+    USABLE_ITEM = "usable_item"
+    """A held item that can be used."""
+    WEARABLE_ITEM = "wearable_item"
+    """A held item that has a slot."""
     SPEAKER_ITEM = "speaker_item"
-    """An item that the person spoken with holds."""
+    """An item that the person spoken with holds; any item while the game has not told of them.
+    With `Ref.of`: that whoever the other argument names holds."""
     ITEM = "item"
     """Any item of the catalogue."""
     PLACE = "place"
     """A place."""
     PERSON = "person"
     """An NPC or player other than the NPC itself."""
+    HOLDER = "holder"
+    """A person, or an object that has an inventory; not the NPC itself."""
+    INVENTORY = "inventory"
+    """Anyone or anything whose inventory is known, and the NPC itself."""
     TARGET = "target"
     """A place, or an entity other than the NPC itself."""
     TAG = "tag"
-    """A tag that at least one place, entity or item has."""
+    """A tag that at least one place, or one entity other than the NPC, has."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """Annotation of a tool argument: its values are the ids of `domain`."""
+    """Annotation of a tool argument: its values are the ids of `domain`.
+
+    Attributes:
+        default: Who is meant when the argument is missing or empty; with nobody to mean (no one is
+            spoken with), the argument is required.
+        of: For SPEAKER_ITEM: the argument that names the holder.
+    """
 
     domain: Domain
+    default: Literal["", "speaker", "self"] = ""
+    of: str = ""
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        marks = {"x-ref": self.domain.value, "x-default": self.default, "x-of": self.of}
+        return {**handler(core_schema), **{key: mark for key, mark in marks.items() if mark}}
+
+
+@dataclass(frozen=True, slots=True)
+class CountOf:
+    """Annotation of a count: at most as many as there are of the item that `argument` names."""
+
+    argument: str
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {**handler(core_schema), "x-count-of": self.argument}
 
 
 class Arguments(BaseModel):
-    """Base of every tool's argument model."""
+    """Base of every tool's argument model; `model_dump()` gives the arguments as JSON values."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class GameArguments(Arguments):
+    """The arguments of a tool of the game: whatever its own schema allows."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+def schema_of(arguments: type[Arguments]) -> dict[str, Any]:
+    """The JSON Schema of an argument model, for `Tool.schema`; without titles and defaults."""
+
+    def stripped(schema: dict[str, Any]) -> dict[str, Any]:
+        kept = {key: value for key, value in schema.items() if key not in ("title", "default")}
+        if "items" in kept:
+            kept["items"] = stripped(kept["items"])
+        return kept
+
+    schema = arguments.model_json_schema()
+    properties = schema.get("properties", {})
+    return {
+        "type": "object",
+        "properties": {name: stripped(value) for name, value in properties.items()},
+        "required": schema.get("required", []),
+        "additionalProperties": False,
+    }
 
 
 class Recollection(Protocol):
@@ -109,33 +170,59 @@ class ToolKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Phrase:
+    """What an action is called in a sentence: (to) "give Bo a coin", "gave …", "giving …".
+
+    Attributes:
+        other: The name of whoever can turn it down, if anyone; `subject` is what they turn down.
+    """
+
+    base: str
+    past: str
+    present: str
+    other: str = ""
+    subject: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Tool:
     """One tool.
 
     Attributes:
-        arguments: The argument model, or None for a tool of the game described by `schema` only.
-        schema: JSON Schema of the arguments with `x-ref` (a `Domain`) on arguments that name
-            something; not yet narrowed.
+        schema: JSON Schema of the arguments, not yet narrowed. `x-ref` (a `Domain`) marks arguments
+            that name something; `x-default`, `x-of` and `x-count-of` are the other fields of `Ref`
+            and `CountOf`.
+        arguments: The argument model; `GameArguments` for a tool of the game.
         run: The answer of a query or dialogue tool. None: the engine answers through `tool.call`.
         check: An action's preconditions: a refusal, or None when it may be requested.
         reserves: Items that an action takes from the NPC while it is under way, by item id.
+        describe: The action in words; None: from the tool's name.
         done_event: The state machine event raised when an action ends as done.
         is_instant: Whether the engine is expected to end the action at once (give, trade), so that
             the spoken line waits for the outcome.
-        timeout_ms: How long the engine may take.
+        needs_nav: Whether `run` needs the world's nav; without one the engine answers.
+        timeout_ms: How long the engine may take, or be silent about an action.
+        examples: Things a player may say that ask for this tool.
     """
 
     name: str
     kind: ToolKind
     description: str
     schema: dict[str, Any]
-    arguments: type[Arguments] | None = None
+    arguments: type[Arguments] = GameArguments
     run: Callable[[ToolContext, Any], ToolResult] | None = None
     check: Callable[[ToolContext, Any], ToolResult | None] | None = None
     reserves: Callable[[Any], dict[str, int]] | None = None
+    describe: Callable[[World, Any], Phrase] | None = None
     done_event: str = ""
     is_instant: bool = False
+    needs_nav: bool = False
     timeout_ms: int = 60_000
+    examples: tuple[str, ...] = ()
+
+    def answers_in(self, world: World) -> bool:
+        """Whether `run` can answer in this world; if not, the engine does, through `tool.call`."""
+        return self.run is not None and not (self.needs_nav and world.nav is None)
 
 
 ActionStatus = Literal[

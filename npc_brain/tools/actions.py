@@ -1,0 +1,288 @@
+"""The life of actions: requested, accepted, started, progress, then exactly one end.
+
+The engine decides; the tracker only keeps the books: which actions are under way, what they hold
+reserved, and when the engine has been silent for too long. It reads no world and sends nothing.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, get_args
+
+from npc_brain.clock import Clock
+from npc_brain.errors import ErrorCode, SessionError
+from npc_brain.tools import wording
+from npc_brain.tools.spec import END_STATUSES, ActionStatus, Phrase, Tool
+from npc_brain.world.world import World
+
+CANCEL_TIMEOUT_S = 5.0
+"""How long the engine may take to end an action that is no longer wanted."""
+
+_ORDER = {status: rank for rank, status in enumerate(get_args(ActionStatus))}
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One action and what is known of it.
+
+    Attributes:
+        action_id: Unique in its session, rising.
+        args: JSON values, defaults filled in.
+        reserves: Items that it holds reserved while it is under way, by item id.
+        reason: Why it ended as it did; a stable word or the engine's own.
+        result: What the engine told last.
+        is_cancelling: Whether the NPC no longer wants it; the engine still says how it ends.
+        timeout_ms: How long the engine may be silent.
+        deadline_s: When it times out, on the tracker's clock.
+    """
+
+    action_id: int
+    npc_id: str
+    tool: str
+    args: dict[str, Any]
+    reserves: Mapping[str, int]
+    timeout_ms: int
+    deadline_s: float
+    status: ActionStatus = "requested"
+    reason: str = ""
+    result: dict[str, Any] = field(default_factory=dict)
+    is_cancelling: bool = False
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether it has come to its one end."""
+        return self.status in END_STATUSES
+
+
+class ActionTracker:
+    """The actions of one session. Pure: time comes from the clock, effects are return values."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._open: dict[int, Action] = {}
+        self._next_id = 1
+
+    def request(
+        self,
+        npc_id: str,
+        tool: str,
+        args: dict[str, Any],
+        reserves: Mapping[str, int],
+        timeout_ms: int,
+    ) -> Action:
+        """Begin an action; what it reserves is reserved from now on."""
+        action = Action(
+            action_id=self._next_id,
+            npc_id=npc_id,
+            tool=tool,
+            args=args,
+            reserves=dict(reserves),
+            timeout_ms=timeout_ms,
+            deadline_s=self._clock.now_s() + timeout_ms / 1000,
+        )
+        self._next_id += 1
+        self._open[action.action_id] = action
+        return action
+
+    def update(
+        self,
+        action_id: int,
+        status: ActionStatus,
+        reason: str = "",
+        result: dict[str, Any] | None = None,
+    ) -> Action:
+        """What the engine says. It may skip steps and repeat one, not go back; an end is final.
+
+        Raises:
+            SessionError: UNKNOWN_ACTION, ACTION_ENDED, or BAD_BODY when it goes back. The action
+                stays as it was.
+        """
+        action = self.get(action_id)
+        if status not in _ORDER or status == "requested" or _ORDER[status] < _ORDER[action.status]:
+            raise SessionError(
+                f"action {action_id}: {status!r} cannot follow {action.status!r}",
+                code=ErrorCode.BAD_BODY,
+                hint="accepted, started, progress, then one of done, failed, refused, cancelled",
+            )
+        deadline_s = action.deadline_s
+        if not action.is_cancelling:
+            deadline_s = self._clock.now_s() + action.timeout_ms / 1000
+        return self._put(
+            replace(
+                action,
+                status=status,
+                reason=reason,
+                result=result or {},
+                deadline_s=deadline_s,
+            )
+        )
+
+    def cancel(self, action_id: int) -> Action:
+        """Note that an action is no longer wanted; it stays open until the engine ends it.
+
+        The engine then has `CANCEL_TIMEOUT_S` at most. Cancelling twice changes nothing.
+
+        Raises:
+            SessionError: UNKNOWN_ACTION or ACTION_ENDED.
+        """
+        action = self.get(action_id)
+        if action.is_cancelling:
+            return action
+        deadline_s = min(action.deadline_s, self._clock.now_s() + CANCEL_TIMEOUT_S)
+        return self._put(replace(action, is_cancelling=True, deadline_s=deadline_s))
+
+    def expire(self) -> list[Action]:
+        """End what the engine has been silent about for too long, as `timed_out`."""
+        now_s = self._clock.now_s()
+        late = [action for action in self._open.values() if action.deadline_s <= now_s]
+        return [self._put(replace(action, status="timed_out", reason="timeout")) for action in late]
+
+    def drop(self, npc_id: str) -> list[Action]:
+        """End all of an NPC's actions as `cancelled`, as when it despawns."""
+        return [
+            self._put(replace(action, status="cancelled", reason="despawned"))
+            for action in self.open_of(npc_id)
+        ]
+
+    def get(self, action_id: int) -> Action:
+        """The action, while it is under way.
+
+        Raises:
+            SessionError: UNKNOWN_ACTION when it was never requested, ACTION_ENDED when it is over.
+        """
+        action = self._open.get(action_id)
+        if action is not None:
+            return action
+        if 0 < action_id < self._next_id:
+            raise SessionError(f"action {action_id} has ended", code=ErrorCode.ACTION_ENDED)
+        raise SessionError(
+            f"no action {action_id} was requested",
+            code=ErrorCode.UNKNOWN_ACTION,
+            hint="use the action_id of action.request",
+        )
+
+    def open_of(self, npc_id: str) -> list[Action]:
+        """The actions of an NPC that are under way, oldest first."""
+        return [action for action in self._open.values() if action.npc_id == npc_id]
+
+    def next_deadline_s(self) -> float | None:
+        """When `expire` next has something to do; None when nothing is under way."""
+        return min((action.deadline_s for action in self._open.values()), default=None)
+
+    def reserved(self, npc_id: str) -> dict[str, int]:
+        """Items that an NPC has promised to actions under way, by item id; no zeros."""
+        total: dict[str, int] = {}
+        for action in self.open_of(npc_id):
+            for item_id, count in action.reserves.items():
+                total[item_id] = total.get(item_id, 0) + count
+        return total
+
+    def save(self, npc_id: str) -> list[dict[str, Any]]:
+        """An NPC's open actions as JSON values; times as milliseconds left."""
+        return list(self._saved(npc_id))
+
+    def load(self, npc_id: str, saved: list[dict[str, Any]]) -> list[Action]:
+        """Take up saved actions in place of the NPC's present ones; ids stay as they were.
+
+        Raises:
+            SessionError: BAD_BLOB when it is no such value, or an id belongs to another NPC's
+                action; nothing is changed then.
+        """
+        try:
+            loaded = [self._loaded(npc_id, row) for row in saved]
+        except (KeyError, TypeError, ValueError) as error:
+            raise SessionError(
+                f"saved actions of {npc_id!r}: {error!r}", code=ErrorCode.BAD_BLOB
+            ) from error
+        others = {action.action_id for action in self._open.values() if action.npc_id != npc_id}
+        ids = [action.action_id for action in loaded]
+        if others.intersection(ids) or len(set(ids)) < len(ids):
+            raise SessionError(
+                f"saved actions of {npc_id!r}: an action id is in use", code=ErrorCode.BAD_BLOB
+            )
+        for action in self.open_of(npc_id):
+            del self._open[action.action_id]
+        self._open.update(zip(ids, loaded, strict=True))
+        self._next_id = max([self._next_id, *(action_id + 1 for action_id in ids)])
+        return loaded
+
+    def _put(self, action: Action) -> Action:
+        if action.is_ended:
+            del self._open[action.action_id]
+        else:
+            self._open[action.action_id] = action
+        return action
+
+    def _saved(self, npc_id: str) -> Iterator[dict[str, Any]]:
+        now_s = self._clock.now_s()
+        for action in self.open_of(npc_id):
+            yield {
+                "action_id": action.action_id,
+                "tool": action.tool,
+                "args": action.args,
+                "reserves": dict(action.reserves),
+                "timeout_ms": action.timeout_ms,
+                "left_ms": max(0, round((action.deadline_s - now_s) * 1000)),
+                "status": action.status,
+                "reason": action.reason,
+                "result": action.result,
+                "is_cancelling": action.is_cancelling,
+            }
+
+    def _loaded(self, npc_id: str, row: dict[str, Any]) -> Action:
+        if row["status"] not in _ORDER or row["status"] in END_STATUSES:
+            raise ValueError(f"status {row['status']!r}")
+        return Action(
+            action_id=_whole(row["action_id"], at_least=1),
+            npc_id=npc_id,
+            tool=str(row["tool"]),
+            args=dict(row["args"]),
+            reserves={str(key): _whole(count) for key, count in row["reserves"].items()},
+            timeout_ms=_whole(row["timeout_ms"]),
+            deadline_s=self._clock.now_s() + _whole(row["left_ms"]) / 1000,
+            status=row["status"],
+            reason=str(row["reason"]),
+            result=dict(row["result"]),
+            is_cancelling=bool(row["is_cancelling"]),
+        )
+
+
+def _whole(value: Any, at_least: int = 0) -> int:
+    if not isinstance(value, int) or value < at_least:
+        raise ValueError(f"{value!r} is no whole number from {at_least} on")
+    return value
+
+
+def outcome_text(
+    tool: Tool, npc_id: str, args: dict[str, Any], world: World, status: ActionStatus, reason: str
+) -> str:
+    """One sentence on how an action stands, for prompts, like "Mira gave Bo 2 loaves of bread".
+
+    Args:
+        tool: The action's tool.
+        npc_id: Who acts.
+        args: The arguments as requested, defaults filled in.
+        world: For names.
+        status: How it stands.
+        reason: The engine's reason for an end other than done; may be empty.
+    """
+    npc = world.name_of(npc_id)
+    if tool.describe is None:
+        verb = tool.name.replace("_", " ")
+        phrase = Phrase(verb, f"did {verb}", f"about to {verb}")
+    else:
+        phrase = tool.describe(world, tool.arguments.model_validate(args))
+    why = f": {reason.replace('_', ' ').rstrip('.')}" if reason else ""
+    match status:
+        case "done":
+            text = f"{npc} {phrase.past}"
+        case "refused" if phrase.other:
+            text = f"{phrase.other} refused {phrase.subject}{why}"
+        case "refused" | "failed":
+            text = f"{npc} could not {phrase.base}{why}"
+        case "cancelled":
+            text = f"{npc} did not {phrase.base} after all"
+        case "timed_out":
+            text = f"{npc} tried to {phrase.base}, but nothing came of it"
+        case _:
+            text = f"{npc} is {phrase.present}"
+    return wording.sentence(text)

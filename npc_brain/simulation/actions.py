@@ -98,17 +98,17 @@ def _hand_over(
 def _trade(world: Scene, actor: str, args: Mapping[str, Any]) -> Outcome:
     other = _other(world, actor, args)
     gives = _stacks(world, args, "give_item", "give_count")
-    gets = _stacks(world, args, "get_item", "get_count")
+    gets = _stacks(world, args, "take_item", "take_count")
     if other is None or not gives or not gets:
         return "bad_arguments", {}
-    (give_item, give_count), (get_item, get_count) = *gives.items(), *gets.items()
+    (give_item, give_count), (take_item, take_count) = *gives.items(), *gets.items()
     data = {
         "give_item": give_item,
         "give_item_name": world.name_of(give_item),
         "give_count": give_count,
-        "get_item": get_item,
-        "get_item_name": world.name_of(get_item),
-        "get_count": get_count,
+        "take_item": take_item,
+        "take_item_name": world.name_of(take_item),
+        "take_count": take_count,
         "target": other,
         "target_name": world.name_of(other),
     }
@@ -143,7 +143,7 @@ def _equip(world: Scene, actor: str, args: Mapping[str, Any]) -> Outcome:
         return "bad_arguments", {}
     data = {"item": item.id, "item_name": item.name}
     if item.slot is None:
-        return "not_equippable", data
+        return "not_wearable", data
     if world.ledger.equip(actor, item.slot, item.id):
         return "not_held", data
     return "", data | {"slot": item.slot}
@@ -172,12 +172,12 @@ def _reason_against(
 
 
 def _short(world: Scene, shortage: Shortage, actor: str) -> str:
-    return "not_held" if shortage.owner == actor else "not_held_by_other"
+    return "not_held" if shortage.owner == actor else "speaker_lacks"
 
 
 def _other(world: Scene, actor: str, args: Mapping[str, Any]) -> str | None:
     """The other side of a deal: named in the arguments, else the player."""
-    named = next((args[key] for key in ("to", "from", "with") if key in args), world.player_id)
+    named = next((args[key] for key in ("to", "source", "partner") if key in args), world.player_id)
     is_known = isinstance(named, str) and named in world.ledger.owners
     return named if is_known and named != actor else None
 
@@ -186,6 +186,7 @@ def _stacks(world: Scene, args: Mapping[str, Any], item: str, count: str) -> Sta
     """The one stack that two arguments name; empty when they make no sense."""
     item_id, number = args.get(item), args.get(count, 1)
     is_number = isinstance(number, int) and not isinstance(number, bool)
-    if item_id not in world.items or not is_number or not 1 <= number <= MAX_COUNT:
+    is_known = isinstance(item_id, str) and item_id in world.items
+    if not is_known or not is_number or not 1 <= number <= MAX_COUNT:
         return {}
     return {str(item_id): number}

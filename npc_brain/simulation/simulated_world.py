@@ -299,7 +299,7 @@ class SimulatedWorld:
     def _begin_walk(
         self, actor_id: str, action_id: int, tool: str, args: Mapping[str, Any]
     ) -> list[Update]:
-        target = args.get("target", args.get("to", args.get("place")))
+        target = args.get("person" if tool == "follow" else "target")
         known = isinstance(target, str) and self.ground.position_of(target) is not None
         if not known or target == actor_id or actor_id not in (self.player_id, *self._npc_ids):
             return [Update(actor_id, action_id, "refused", "unknown_target")]

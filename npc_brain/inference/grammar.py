@@ -54,8 +54,8 @@ def _is_speakable(char: str) -> bool:
 def line_terminal(line: LineRule) -> str:
     """A Lark terminal's expression for the lines that `line` allows.
 
-    `max_chars` is not in it: the parser of the chat format counts. A counter in the expression would
-    make token masks 300 times slower.
+    `max_chars` is not in it: the parser of the chat format counts. A counter in the expression
+    would make token masks 300 times slower.
     """
     limit = line.max_sentences or None
     openers = [opener for opener in map(clean_line, line.openers) if opener]

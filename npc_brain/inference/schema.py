@@ -4,7 +4,6 @@ Every keyword below is enforced while the model writes. Anything else is refused
 is registered, not when it is called: a keyword that is ignored is a promise broken in silence.
 """
 
-import json
 from typing import Any
 
 from llguidance import LLMatcher
@@ -33,7 +32,8 @@ JSON_OPTIONS: dict[str, Any] = {
     "key_separator": ": ",
     "json_allowed_escapes": '"\\',
 }
-"""`x-guidance` of an arguments schema, how they are written: the separators of `json.dumps`, no control characters in strings."""
+"""How arguments are written (llguidance's `x-guidance`): with the separators of `json.dumps`, and
+without control characters in strings."""
 
 
 def check_schema(parameters: dict[str, Any], *, name: str = "function") -> None:

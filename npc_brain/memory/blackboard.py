@@ -120,9 +120,11 @@ class Blackboard(Mapping[str, Scalar]):
         return dict(self._values)
 
     def restore(self, saved: Mapping[str, Scalar]) -> None:
-        """Take up values from `to_json`; keys that the file no longer declares, or declares with
-        another type, are left at their first values: a patched game must load old saves.
-        """  # noqa: D205
+        """Take up values from `to_json`.
+
+        Keys that the file no longer declares, or declares with another type, are left at their
+        first values: a patched game must load old saves.
+        """
         for key, value in saved.items():
             if key in self.kinds:
                 try:

@@ -34,11 +34,15 @@ class EffectError(ExpressionError):
 
     Attributes:
         path: Where in the effect, as keys; empty for the effect as a whole.
+        kind: A stable word for the kind of mistake.
     """
 
-    def __init__(self, message: str, path: tuple[str, ...] = (), hint: str = "") -> None:
+    def __init__(
+        self, message: str, path: tuple[str, ...] = (), hint: str = "", kind: str = "bad_effect"
+    ) -> None:
         super().__init__(message, hint=hint)
         self.path = path
+        self.kind = kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +144,9 @@ def parse_effect(
         return (Raise(value),)
     if name not in tools:
         hint = did_you_mean(name, {*tools, "say", "bark", "set", "raise"})
-        raise EffectError(f"unknown tool `{name}`", (name,), hint or _known_tools(tools))
+        raise EffectError(
+            f"unknown tool `{name}`", (name,), hint or _known_tools(tools), "unknown_tool"
+        )
     return (Use(name, _parse_args(tools[name], value)),)
 
 
@@ -200,13 +206,13 @@ def _parse_set(value: Any, kinds: Mapping[str, Kind], has_event: bool) -> tuple[
         path = ("set", str(key))
         if key not in kinds:
             hint = did_you_mean(str(key), kinds) or "declare it under `blackboard`"
-            raise EffectError(f"unknown blackboard key `{key}`", path, hint)
+            raise EffectError(f"unknown blackboard key `{key}`", path, hint, "unknown_key")
         if not isinstance(source, bool | int | float | str):
             raise EffectError(f"`{key}` needs a value, got {source!r:.60}", path)
         try:
             expression = compile_expression(source, kinds, has_event=has_event)
         except ExpressionError as error:
-            raise EffectError(error.message, path, error.hint) from error
+            raise EffectError(error.message, path, error.hint, "bad_expression") from error
         if not fits(expression.kind, kinds[key]):
             raise EffectError(
                 f"`{key}` is of type {kinds[key]}, `{source}` of type {expression.kind}", path

@@ -1,0 +1,176 @@
+"""Carrying out tool calls: queries now, the rest by asking the engine and waiting for its word.
+
+The game is the authority: an action is done only when the engine says so.
+"""
+
+import asyncio
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+from npc_brain.clock import Clock
+from npc_brain.decision.events import EnginePort
+from npc_brain.decision.wording import STARTED
+from npc_brain.errors import ErrorCode, SessionError
+from npc_brain.tools.actions import Action, ActionTracker, outcome_text
+from npc_brain.tools.narrow import validate_arguments
+from npc_brain.tools.spec import Tool, ToolContext, ToolKind, ToolResult, refusal
+from npc_brain.world.world import World
+
+ACCEPT_WAIT_S = 0.4
+"""How long a line waits for the engine's first word on a long action."""
+INSTANT_WAIT_S = 2.0
+"""How long a line waits for the end of an instant action."""
+
+_ASK_ENGINE = "ask_engine"
+_REASON = re.compile(r"[a-z_]{1,40}")
+
+
+@dataclass(frozen=True, slots=True)
+class Performed:
+    """A call that was carried out or refused.
+
+    Attributes:
+        args: The arguments with defaults filled in, as sent to the engine.
+        action_id: Of an action that goes on; None when nothing is left to wait for.
+    """
+
+    tool: Tool
+    args: dict[str, Any]
+    result: ToolResult
+    action_id: int | None = None
+
+
+class Hands:
+    """The calls of one stage's NPCs. Used from the event loop only."""
+
+    def __init__(self, port: EnginePort, clock: Clock) -> None:
+        self.tracker = ActionTracker(clock)
+        self._port = port
+        self._news: dict[int, asyncio.Queue[Action]] = {}
+        self._calls: dict[int, tuple[str, asyncio.Future[ToolResult]]] = {}
+        self._last_call_id = 0
+
+    def start(
+        self, tool: Tool, ctx: ToolContext, args: dict[str, Any], turn_id: int | None = None
+    ) -> Performed:
+        """Carry out a call without waiting: a query is answered, an action requested or refused.
+
+        A query that only the engine can answer comes back refused, with reason `ask_engine`.
+        """
+        checked = validate_arguments(tool, ctx, args)
+        if isinstance(checked, ToolResult):
+            return Performed(tool, args, checked)
+        plain = checked.model_dump(mode="json")
+        if tool.kind is not ToolKind.ACTION:
+            if tool.run is not None and tool.answers_in(ctx.world):
+                return Performed(tool, plain, tool.run(ctx, checked))
+            return Performed(tool, plain, refusal(_ASK_ENGINE, "Only the game can tell."))
+        refused = tool.check(ctx, checked) if tool.check else None
+        if refused:
+            return Performed(tool, plain, refused)
+        reserves = tool.reserves(checked) if tool.reserves else {}
+        action = self.tracker.request(ctx.npc_id, tool.name, plain, reserves, tool.timeout_ms)
+        self._port.request_action(
+            ctx.npc_id, action.action_id, tool.name, plain, tool.timeout_ms, turn_id
+        )
+        return Performed(tool, plain, action_result(tool, action, ctx.world), action.action_id)
+
+    async def perform(
+        self, tool: Tool, ctx: ToolContext, args: dict[str, Any], turn_id: int | None
+    ) -> Performed:
+        """Carry out a call and wait as long as a line may wait for its outcome."""
+        performed = self.start(tool, ctx, args, turn_id)
+        if performed.action_id is not None:
+            action = await self._wait(tool, performed.action_id)
+            open_id = None if action.is_ended else action.action_id
+            result = action_result(tool, action, ctx.world)
+            return replace(performed, result=result, action_id=open_id)
+        if performed.result.reason == _ASK_ENGINE:
+            result = await self._ask_engine(ctx.npc_id, tool, performed.args)
+            return replace(performed, result=result)
+        return performed
+
+    def update(self, action_id: int, status: Any, reason: str, result: dict[str, Any]) -> Action:
+        """Take in what the engine says of an action; raises as `ActionTracker.update`."""
+        action = self.tracker.update(action_id, status, reason, result)
+        self._tell(action)
+        return action
+
+    def expire(self) -> list[Action]:
+        """End the actions that the engine has been silent about for too long."""
+        ended = self.tracker.expire()
+        for action in ended:
+            self._tell(action)
+        return ended
+
+    def cancel(self, action_id: int) -> None:
+        """Tell the engine that an action is no longer wanted."""
+        action = self.tracker.cancel(action_id)
+        self._port.cancel_action(action.npc_id, action.action_id)
+
+    def drop(self, npc_id: str) -> None:
+        """End all that an NPC has under way, as when it despawns."""
+        for action in self.tracker.drop(npc_id):
+            self._port.cancel_action(npc_id, action.action_id)
+            self._tell(action)
+        for owner, future in self._calls.values():
+            if owner == npc_id and not future.done():
+                future.cancel()
+
+    def resolve_call(self, call_id: int, result: ToolResult) -> None:
+        """Take in the engine's answer to a query.
+
+        Raises:
+            SessionError: No such call waits (`unknown_call`).
+        """
+        _, future = self._calls.get(call_id, ("", None))
+        if future is None or future.done():
+            raise SessionError(
+                f"no tool call {call_id} waits for a result", code=ErrorCode.UNKNOWN_CALL
+            )
+        future.set_result(result)
+
+    async def _wait(self, tool: Tool, action_id: int) -> Action:
+        """The action as it stands when its line has to be said."""
+        action = self.tracker.get(action_id)
+        news = self._news[action_id] = asyncio.Queue()
+        try:
+            async with asyncio.timeout(INSTANT_WAIT_S if tool.is_instant else ACCEPT_WAIT_S):
+                while not action.is_ended and (tool.is_instant or action.status == "requested"):
+                    action = await news.get()
+        except TimeoutError:
+            pass
+        finally:
+            del self._news[action_id]
+        return action
+
+    async def _ask_engine(self, npc_id: str, tool: Tool, plain: dict[str, Any]) -> ToolResult:
+        self._last_call_id += 1
+        call_id = self._last_call_id
+        future: asyncio.Future[ToolResult] = asyncio.get_running_loop().create_future()
+        self._calls[call_id] = (npc_id, future)
+        try:
+            self._port.call_tool(npc_id, call_id, tool.name, plain, tool.timeout_ms)
+            async with asyncio.timeout(tool.timeout_ms / 1000):
+                return await future
+        except TimeoutError:
+            return refusal("timeout", f"Nobody answered {tool.name.replace('_', ' ')}.")
+        finally:
+            del self._calls[call_id]
+
+    def _tell(self, action: Action) -> None:
+        news = self._news.get(action.action_id)
+        if news is not None:
+            news.put_nowait(action)
+
+
+def action_result(tool: Tool, action: Action, world: World) -> ToolResult:
+    """How an action stands, as a tool result: `STARTED` while it is under way."""
+    text = outcome_text(tool, action.npc_id, action.args, world, action.status, action.reason)
+    if not action.is_ended:
+        return ToolResult(ok=True, data=action.result, text=text, reason=STARTED)
+    if action.status == "done":
+        return ToolResult(ok=True, data=action.result, text=text)
+    reason = action.reason if _REASON.fullmatch(action.reason) else action.status
+    return refusal(reason, text, **action.result)

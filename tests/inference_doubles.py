@@ -1,4 +1,4 @@
-"""Stand-ins for a model: decoders without weights and small tokenizers that are made on the spot."""
+"""Stand-ins for a model: decoders without weights, and small tokenizers made on the spot."""
 
 import json
 import zlib
@@ -17,13 +17,10 @@ from npc_brain.inference.tokenizer import Tokenizer
 CHATML_CONTROLS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 GEMMA_CONTROLS = ["<pad>", "<eos>", "<bos>", "<unk>", "<start_of_turn>", "<end_of_turn>", '<|"|>']
 
-# The control tokens are in the corpus so that merges which spell them exist.
 _CORPUS = [
     "Well met, stranger! The market is 12 steps east along the road. What do you want?",
     'tool_call {"name": "inventory_give", "arguments": {"item": "iron_sword", "count": 3}}',
     "Ü mañana über 日本語 über mañana. I can't give you that, Mr. Smith... it costs 3.5 gold!",
-    *(" ".join([control, control.strip("<|>"), control]) for control in CHATML_CONTROLS),
-    *(" ".join([control, control.strip("<|>"), control]) for control in GEMMA_CONTROLS),
 ] * 3
 
 
@@ -72,22 +69,22 @@ def _train(hf: HfTokenizer, vocab_size: int, alphabet: list[str]) -> None:
 
 
 def _with_controls(hf: HfTokenizer, controls: list[str]) -> str:
-    """The tokenizer's JSON with `controls` as special tokens: under the ids of the vocabulary's own
-    entries where merges make these texts, else under new ones.
+    """The tokenizer's JSON with `controls` as special tokens.
+
+    Merges that spell each of them come first, so that careless encoding of plain text gives them.
     """
     spec: dict[str, Any] = json.loads(hf.to_str())
-    vocab = spec["model"]["vocab"]
+    vocab, merges = spec["model"]["vocab"], []
+    for control in controls:
+        for char in control:
+            vocab.setdefault(char, len(vocab))
+        for end in range(1, len(control)):
+            merges.append([control[:end], control[end]])
+            vocab.setdefault(control[: end + 1], len(vocab))
+    spec["model"]["merges"] = merges + spec["model"]["merges"]
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
     spec["added_tokens"] = [
-        {
-            "id": vocab.setdefault(control, len(vocab)),
-            "content": control,
-            "single_word": False,
-            "lstrip": False,
-            "rstrip": False,
-            "normalized": False,
-            "special": True,
-        }
-        for control in controls
+        {"id": vocab[control], "content": control, "special": True, **flags} for control in controls
     ]
     return json.dumps(spec)
 
@@ -115,7 +112,8 @@ class FakeDecoder:
 
     def prefill(self, slot: int, token_ids: Sequence[int], *, all_logits: bool = False) -> Logits:
         self._called("prefill", (slot, len(token_ids)))
-        assert token_ids and not all_logits
+        assert token_ids
+        assert not all_logits
         self._append(slot, token_ids)
         return self.logits(slot)[None].copy()
 

@@ -5,8 +5,10 @@ start is free. Steps go to the 8 neighbours; a diagonal step needs both cells th
 to be free. With all costs 1 that is the octile length of the MovingAI benchmarks. On a graph, edge
 costs add up.
 
-Grids are searched by tcod's A* in C, with whole numbers; costs are told in floats, recomputed from
-the path. It knows cells and nodes, never who walks or why.
+Grids with different costs are searched by tcod's A* in C, with whole numbers; costs are told in
+floats, recomputed from the path. Grids of one cost are searched by `subgoals`, since A* over the
+cells of a 256x256 map manages some 500 paths a second and the corners a multiple of it. This module
+knows cells and nodes, never who walks or why.
 """
 
 import heapq
@@ -20,8 +22,12 @@ import tcod.path
 
 from npc_brain.errors import ErrorCode, WorldError
 from npc_brain.world.model import Cell, NavGraph, NavGrid, Position
+from npc_brain.world.subgoals import SubgoalGraph
 
 SQRT2 = math.sqrt(2.0)
+
+MAX_SUBGOAL_CELLS = 2**20
+"""Grids with more cells are left to A*, for the memory that a subgoal graph takes (16 B a cell)."""
 
 MAX_EXACT_STOPS = 8
 """Routes over more stops than this are ordered by the nearest next one."""
@@ -180,14 +186,27 @@ class _GridSearch:
         self._components = np.zeros(self._shape, np.int32)
         """Label of each cell's connected component, 0 where not yet known."""
         self._num_components = 0
+        free_costs = np.unique(self._costs[self._costs != 0])
+        self._uniform_cost = int(free_costs[0]) if len(free_costs) == 1 else None
+        self._subgoals: SubgoalGraph | None = None
 
     def path(self, start: Position, goal: Position) -> Path | None:
         if not self.is_reachable(start, goal):
             return None
+        (start_y, start_x), (goal_y, goal_x) = self._index(start), self._index(goal)
+        if self._uniform_cost is not None and self._costs.size <= MAX_SUBGOAL_CELLS:
+            if self._subgoals is None:
+                self._subgoals = SubgoalGraph(self._costs != 0)
+            found = self._subgoals.path((start_x, start_y), (goal_x, goal_y))
+            assert found is not None, "a connected component is connected"
+            cells, num_diagonal = found
+            num_straight = len(cells) - 1 - num_diagonal
+            cost = self._uniform_cost * (num_straight + SQRT2 * num_diagonal)
+            return Path(tuple(cells), cost)
         finder = tcod.path.Pathfinder(self._graph)
-        finder.add_root((int(start[1]), int(start[0])))
-        cells = finder.path_to((int(goal[1]), int(goal[0])))
-        return Path(tuple(map(tuple, cells[:, ::-1].tolist())), self._cost_of(cells))
+        finder.add_root((start_y, start_x))
+        rows = finder.path_to((goal_y, goal_x))
+        return Path(tuple(map(tuple, rows[:, ::-1].tolist())), self._cost_of(rows))
 
     def is_reachable(self, start: Position, goal: Position) -> bool:
         return self._component(start) == self._component(goal) != -1

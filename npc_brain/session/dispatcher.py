@@ -75,25 +75,11 @@ class Dispatcher:
         peer = self._peers.get(identity)
         if peer is None:
             peer = self._peers[identity] = Peer(identity, self._deliver, self._clock.now_s())
-        reply_to: int | None = None
-        npc_id: str | None = None
         try:
-            envelope = self._read(peer, frames)
-            reply_to, npc_id = envelope.id, envelope.npc_id
-            peer.note_id(envelope.id)
-            self._act(peer, envelope)
-        except DecodeError as e:
-            self._refuse(peer, e, e.reply_to, None)
-        except NpcBrainError as e:
-            self._refuse(peer, e, reply_to, npc_id)
-        except Exception:
-            _log.exception("message %s about npc %s from %r failed", reply_to, npc_id, identity)
-            fault = NpcBrainError(
-                "a fault in the sidecar; the message was not acted upon",
-                code=ErrorCode.INTERNAL,
-                hint="The sidecar's log has the details. Please report it.",
-            )
-            self._refuse(peer, fault, reply_to, npc_id)
+            with peer.replying():
+                self._answer(peer, frames)
+        except NpcBrainError:  # of a body that cannot be encoded
+            _log.exception("messages to %r were dropped", identity)
         if peer.is_lost:
             self.lose(identity)
 
@@ -116,6 +102,29 @@ class Dispatcher:
             if peer.is_lost or is_idle:
                 self.lose(peer.identity)
         self._registry.expire()
+
+    def _answer(self, peer: Peer, frames: Sequence[bytes]) -> None:
+        reply_to: int | None = None
+        npc_id: str | None = None
+        try:
+            envelope = self._read(peer, frames)
+            reply_to, npc_id = envelope.id, envelope.npc_id
+            peer.note_id(envelope.id)
+            self._act(peer, envelope)
+        except DecodeError as e:
+            self._refuse(peer, e, e.reply_to, None)
+        except NpcBrainError as e:
+            self._refuse(peer, e, reply_to, npc_id)
+        except Exception:
+            _log.exception(
+                "message %s about npc %s from %r failed", reply_to, npc_id, peer.identity
+            )
+            fault = NpcBrainError(
+                "a fault in the sidecar; the message was not acted upon",
+                code=ErrorCode.INTERNAL,
+                hint="The sidecar's log has the details. Please report it.",
+            )
+            self._refuse(peer, fault, reply_to, npc_id)
 
     def _read(self, peer: Peer, frames: Sequence[bytes]) -> Envelope:
         if len(frames) != 1:

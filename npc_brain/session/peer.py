@@ -1,6 +1,7 @@
 """One connection to an engine: message ids both ways, and delivery. Knows nothing of sessions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from npc_brain.errors import ErrorCode, ProtocolError
 from npc_brain.protocol.codec import encode
@@ -27,6 +28,18 @@ class Peer:
         self._deliver = deliver
         self._last_received_id = -1
         self._last_sent_id = 0
+        self._held: list[tuple[Body, str | None]] | None = None
+
+    @contextmanager
+    def replying(self) -> Iterator[None]:
+        """While a message is acted upon: what it causes is sent after its reply, in order."""
+        self._held = []
+        try:
+            yield
+        finally:
+            held, self._held = self._held, None
+            for body, npc_id in held:
+                self.send(body, npc_id=npc_id)
 
     def note_id(self, message_id: int) -> None:
         """Remember the id of a received message.
@@ -49,6 +62,9 @@ class Peer:
             ProtocolError: The body cannot be encoded.
         """
         if self.is_lost:
+            return
+        if self._held is not None and reply_to is None:
+            self._held.append((body, npc_id))
             return
         envelope = Envelope(
             type=body.type, id=self._last_sent_id + 1, reply_to=reply_to, npc_id=npc_id, body=body

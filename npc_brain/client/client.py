@@ -1,0 +1,373 @@
+"""The client: everything that a game asks of its NPCs, and hears from them."""
+
+import asyncio
+import inspect
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from pydantic import ValidationError
+
+from npc_brain import __version__
+from npc_brain.client.connection import Connection, Link, Observer
+from npc_brain.client.turn import Turn
+from npc_brain.client.turns import Turns
+from npc_brain.errors import ErrorCode, NpcBrainError, ProtocolError, SessionError
+from npc_brain.protocol.messages import (
+    ActionCancel,
+    ActionRequest,
+    ActionUpdate,
+    Body,
+    ClientInfo,
+    Envelope,
+    Goodbye,
+    NpcDespawn,
+    NpcEvent,
+    NpcHear,
+    NpcSpawn,
+    NpcState,
+    Ping,
+    StateLoad,
+    StateSave,
+    StateSaved,
+    Stats,
+    StatsRequest,
+    Status,
+    ToolCall,
+    ToolCallResult,
+    ToolRegister,
+    TurnEnded,
+    TurnLine,
+    TurnStarted,
+    TurnToken,
+    Welcome,
+    WorldPatched,
+    WorldSync,
+)
+from npc_brain.world.model import Position, Scalar, WorldPatch, WorldSnapshot
+
+DEFAULT_DEADLINE_MS = 8_000
+
+_BodyT = TypeVar("_BodyT", bound=Body)
+_log = logging.getLogger(__name__)
+
+
+def _ignore(*_: object) -> None:
+    return None
+
+
+@dataclass
+class Handlers:
+    """What the game does when the sidecar says something.
+
+    Called in the event loop; what is awaitable is awaited in a task of its own. An error is logged
+    and stops nothing.
+
+    Attributes:
+        on_action: `(npc_id, request)`: do it, and report with `Client.update_action`.
+        on_action_cancel: `(npc_id, cancel)`: the NPC no longer wants it.
+        on_tool_call: `(npc_id, call)`: returns the result map; raises NpcBrainError to refuse.
+        on_state: `(npc_id, state)`: a transition, the first one on spawn included.
+        on_turn: `(turn)`: an NPC begins to speak of its own accord.
+        on_line: `(npc_id, line)`: any whole line, client fallbacks included.
+        on_status: `(status)`: how far the sidecar is.
+        on_link: `(link)`: after `new_session`, sync the world and spawn the NPCs again.
+        on_message: `(direction, t_ms, envelope)`: every message; `in` is to the sidecar.
+    """
+
+    on_action: Callable[[str, ActionRequest], Any] = _ignore
+    on_action_cancel: Callable[[str, ActionCancel], Any] = _ignore
+    on_tool_call: Callable[[str, ToolCall], Any] | None = None
+    on_state: Callable[[str, NpcState], Any] = _ignore
+    on_turn: Callable[[Turn], Any] = _ignore
+    on_line: Callable[[str, TurnLine], Any] = _ignore
+    on_status: Callable[[Status], Any] = _ignore
+    on_link: Callable[[Link], Any] = _ignore
+    on_message: Observer | None = None
+
+
+class Client:
+    """A session with a sidecar; made by `Client.connect`.
+
+    Every method that waits raises the sidecar's refusal as an NpcBrainError with its code, or one
+    with code `connection_lost`.
+
+    Attributes:
+        handlers: May be changed at any time.
+        welcome: What the sidecar said of itself when the client connected first.
+    """
+
+    welcome: Welcome
+
+    def __init__(
+        self,
+        endpoint: Callable[[], str | None],
+        token: str,
+        info: ClientInfo,
+        handlers: Handlers,
+        fallbacks: Mapping[str, Sequence[str]],
+    ) -> None:
+        self.handlers = handlers
+        self._connection = Connection(
+            endpoint,
+            token,
+            info,
+            on_unsolicited=self._take,
+            on_link=self._take_link,
+            observe=self._show,
+        )
+        self._turns = Turns(
+            self._connection,
+            fallbacks,
+            lambda npc_id, line: self._call(self.handlers.on_line, npc_id, line),
+        )
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(
+        cls,
+        endpoint: str | Callable[[], str | None],
+        token: str,
+        *,
+        name: str = "python",
+        version: str = __version__,
+        handlers: Handlers | None = None,
+        fallbacks: Mapping[str, Sequence[str]] | None = None,
+        timeout_s: float = 10.0,
+    ) -> AsyncIterator["Client"]:
+        """Connect for the length of a `with` block; says goodbye at its end.
+
+        Args:
+            endpoint: Where the sidecar listens; a callable (as `Sidecar.endpoint`) is asked anew
+                at each attempt, since a restarted sidecar listens elsewhere.
+            token: The sidecar's token.
+            name: The game.
+            version: Its version.
+            handlers: What the game reacts to.
+            fallbacks: Lines by npc_id, said in turn when no line came by a turn's deadline.
+            timeout_s: How long to wait for the sidecar.
+
+        Raises:
+            SessionError: `connection_lost`, `bad_token`, `bad_protocol`.
+        """
+        info = ClientInfo(name=name, version=version, engine="python")
+        ask = (lambda: endpoint) if isinstance(endpoint, str) else endpoint
+        client = cls(ask, token, info, handlers or Handlers(), fallbacks or {})
+        client.welcome = await client._connection.open(timeout_s)
+        try:
+            yield client
+        finally:
+            await client._close()
+
+    async def sync_world(self, snapshot: WorldSnapshot) -> None:
+        """Tell the sidecar the whole world."""
+        await self._connection.request(_body(WorldSync, **dict(snapshot)))
+
+    async def patch_world(self, patch: WorldPatch) -> None:
+        """Tell what changed; refused with `resync` when a revision is missing."""
+        await self._connection.request(_body(WorldPatched, **dict(patch)))
+
+    async def register_tool(
+        self,
+        name: str,
+        description: str,
+        parameters: dict[str, Any],
+        kind: Literal["query", "action"],
+        *,
+        timeout_ms: int = 10_000,
+        examples: Sequence[str] = (),
+    ) -> None:
+        """Add a tool of the game; `parameters` is a JSON Schema of its arguments."""
+        tool = _body(
+            ToolRegister,
+            name=name,
+            description=description,
+            parameters=parameters,
+            kind=kind,
+            timeout_ms=timeout_ms,
+            examples=tuple(examples),
+        )
+        await self._connection.request(tool)
+
+    async def spawn(
+        self,
+        npc_id: str,
+        definition: str | dict[str, Any],
+        *,
+        position: Position | None = None,
+        blackboard: Mapping[str, Scalar] | None = None,
+    ) -> NpcState:
+        """Bring an NPC to life, from a file of the sidecar's directory or a whole definition."""
+        spawn = _body(
+            NpcSpawn, definition=definition, position=position, blackboard=dict(blackboard or {})
+        )
+        state = _expect(NpcState, await self._connection.request(spawn, npc_id))
+        self._call(self.handlers.on_state, npc_id, state)
+        return state
+
+    async def despawn(self, npc_id: str) -> None:
+        """End an NPC."""
+        await self._connection.request(NpcDespawn(), npc_id)
+
+    async def event(
+        self, npc_id: str, event: str, data: Mapping[str, Scalar] | None = None
+    ) -> None:
+        """Give a stimulus to an NPC's state machine."""
+        await self._connection.request(_body(NpcEvent, event=event, data=dict(data or {})), npc_id)
+
+    def hear(
+        self,
+        npc_id: str,
+        speaker_id: str,
+        text: str,
+        *,
+        priority: int = 0,
+        deadline_ms: int = DEFAULT_DEADLINE_MS,
+    ) -> Turn:
+        """Speak to an NPC. Returns at once; the turn ends, whatever becomes of the sidecar.
+
+        When no line came by the deadline, the link is lost, or the sidecar cannot serve the turn
+        now, a line of `fallbacks` is said (source `fallback`), and what comes late is dropped.
+
+        Raises:
+            ProtocolError: `bad_body`, for example of a text that is too long.
+        """
+        heard = _body(
+            NpcHear, speaker_id=speaker_id, text=text, priority=priority, deadline_ms=deadline_ms
+        )
+        return self._turns.hear(npc_id, heard, deadline_ms)
+
+    async def update_action(
+        self,
+        npc_id: str,
+        action_id: int,
+        status: Literal[
+            "accepted", "started", "progress", "done", "failed", "refused", "cancelled"
+        ],
+        *,
+        reason: str = "",
+        result: dict[str, Any] | None = None,
+    ) -> None:
+        """Tell what became of an action."""
+        update = _body(
+            ActionUpdate, action_id=action_id, status=status, reason=reason, result=result or {}
+        )
+        await self._connection.request(update, npc_id)
+
+    async def save(self, npc_ids: Sequence[str] = ()) -> bytes:
+        """The state of NPCs (none named: of all), for the game's own save."""
+        save = _body(StateSave, npc_ids=tuple(npc_ids))
+        return _expect(StateSaved, await self._connection.request(save)).blob
+
+    async def load(self, blob: bytes) -> None:
+        """Put NPCs back as they were saved."""
+        await self._connection.request(StateLoad(blob=blob))
+
+    async def stats(self) -> Stats:
+        """The sidecar's counters."""
+        return _expect(Stats, await self._connection.request(StatsRequest()))
+
+    async def ping(self) -> float:
+        """Round trip in milliseconds."""
+        start_s = time.perf_counter()
+        await self._connection.request(Ping())
+        return (time.perf_counter() - start_s) * 1000
+
+    async def _close(self) -> None:
+        if self._connection.is_linked:
+            try:
+                await self._connection.request(Goodbye(), timeout_s=1.0)
+            except NpcBrainError as e:
+                _log.info("no goodbye: %s", e.message)
+        await self._connection.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # --- what the sidecar says of its own accord ---
+
+    def _take(self, envelope: Envelope) -> None:
+        npc_id = envelope.npc_id or ""
+        match envelope.body:
+            case TurnStarted(turn_id=turn_id):
+                self._call(self.handlers.on_turn, self._turns.begin(npc_id, turn_id))
+            case TurnToken() | TurnLine() | TurnEnded() as part:
+                self._turns.take(part)
+            case NpcState() as state:
+                self._call(self.handlers.on_state, npc_id, state)
+            case ActionRequest() as request:
+                self._call(self.handlers.on_action, npc_id, request)
+            case ActionCancel() as cancel:
+                self._call(self.handlers.on_action_cancel, npc_id, cancel)
+            case ToolCall() as call:
+                self._run(self._answer_tool_call(npc_id, call))
+            case Status() as status:
+                self._call(self.handlers.on_status, status)
+            case body:
+                _log.warning("got %s, which answers nothing that waits", body.type)
+
+    async def _answer_tool_call(self, npc_id: str, call: ToolCall) -> None:
+        try:
+            if self.handlers.on_tool_call is None:
+                raise SessionError(f"the game answers no tool calls, not even {call.tool}")
+            result = self.handlers.on_tool_call(npc_id, call)
+            if inspect.isawaitable(result):
+                result = await result
+            answer = _body(ToolCallResult, call_id=call.call_id, ok=True, result=result)
+        except NpcBrainError as e:
+            answer = ToolCallResult(call_id=call.call_id, ok=False, error=e.message[:200])
+        except Exception as e:
+            _log.exception("on_tool_call failed")
+            answer = ToolCallResult(call_id=call.call_id, ok=False, error=type(e).__name__)
+        await self._connection.request(answer, npc_id)
+
+    def _take_link(self, link: Link) -> None:
+        if link == "lost":
+            self._turns.lose_all()
+        self._call(self.handlers.on_link, link)
+
+    def _show(self, direction: Literal["in", "out"], t_ms: int, envelope: Envelope) -> None:
+        if self.handlers.on_message is not None:
+            self._call(self.handlers.on_message, direction, t_ms, envelope)
+
+    def _call(self, handler: Callable[..., Any], *args: Any) -> None:
+        try:
+            result = handler(*args)
+        except Exception:
+            _log.exception("a handler of the game failed")
+            return
+        if inspect.isawaitable(result):
+            self._run(result)
+
+    def _run(self, work: Awaitable[Any]) -> None:
+        task = asyncio.ensure_future(_logged(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _logged(work: Awaitable[Any]) -> None:
+    try:
+        await work
+    except Exception:
+        _log.exception("a handler of the game failed")
+
+
+def _body(model: type[_BodyT], **fields: Any) -> _BodyT:
+    try:
+        return model(**fields)
+    except ValidationError as e:
+        problem = e.errors(include_url=False)[0]
+        where = ".".join(map(str, problem["loc"]))
+        raise ProtocolError(
+            f"{model.type}: {where}: {problem['msg']}", code=ErrorCode.BAD_BODY
+        ) from e
+
+
+def _expect(model: type[_BodyT], body: Body) -> _BodyT:
+    if not isinstance(body, model):
+        raise ProtocolError(f"got {body.type} as the answer, wanted {model.type}")
+    return body

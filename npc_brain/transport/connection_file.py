@@ -1,0 +1,48 @@
+"""The connection file: how a game finds a sidecar that it did not start itself."""
+
+import json
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from npc_brain.errors import UsageError
+
+
+class ConnectionInfo(NamedTuple):
+    """Where a sidecar listens, and the token that it wants."""
+
+    endpoint: str
+    token: str
+    pid: int
+
+
+def write_connection_file(path: Path, endpoint: str, token: str) -> None:
+    """Write the file for this process, whole or not at all, readable by its owner only (0600)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    info = ConnectionInfo(endpoint, token, os.getpid())
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # 0600
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(info._asdict(), file)
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+def read_connection_file(path: Path) -> ConnectionInfo:
+    """Read the file.
+
+    Raises:
+        UsageError: There is none, or it is damaged.
+    """
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        return ConnectionInfo(str(fields["endpoint"]), str(fields["token"]), int(fields["pid"]))
+    except (OSError, ValueError, TypeError, KeyError) as e:
+        raise UsageError(
+            f"cannot read the connection file {path}: {e}", hint="Is a sidecar running?"
+        ) from e

@@ -41,13 +41,16 @@ class WorldIds:
     @classmethod
     def of(cls, world: WorldSnapshot) -> "WorldIds":
         """The ids of a snapshot."""
-        tagged = [each.tags for each in world.items]
-        tagged += [each.tags for each in (*world.places, *world.entities)]
         return cls(
             items=frozenset(item.id for item in world.items),
             places=frozenset(place.id for place in world.places),
             entities=frozenset(entity.id for entity in world.entities),
-            tags=frozenset(tag for tags in tagged for tag in tags),
+            tags=frozenset(
+                tag
+                for named in (world.items, world.places, world.entities)
+                for each in named
+                for tag in each.tags
+            ),
         )
 
     def of_domain(self, domain: str) -> tuple[frozenset[str], str]:

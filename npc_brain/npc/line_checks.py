@@ -129,7 +129,8 @@ def _effect_lines(at: DocPath, effects: Sequence[Effect]) -> Iterator[_Line]:
 
 
 def _each(at: DocPath, lines: Any, *, has_result: bool = False) -> Iterator[_Line]:
-    for index, line in enumerate((lines,) if isinstance(lines, str) else lines or ()):
+    several = lines if isinstance(lines, list | tuple) else (lines,)
+    for index, line in enumerate(several):
         if isinstance(line, str):
             yield (*at, index), line, has_result
 

@@ -144,13 +144,24 @@ def check_document(
         return None, [*problems, problem]
     if default_id is not None:
         value.setdefault("id", default_id)
-    try:
-        definition = NpcDefinition.model_validate(value, strict=True)
-    except ValidationError as error:
-        found = [_schema_problem(details, source) for details in error.errors()]
-        problems += {(each.path, each.message): each for each in found}.values()
-        return None, sorted(problems, key=lambda each: (each.line or 0, each.column or 0))
-    return definition, problems + check(definition, tools, world_ids, source)
+    errors: list[ErrorDetails] = []
+    for _ in range(_MAX_PRUNINGS):
+        try:
+            definition = NpcDefinition.model_validate(value, strict=True)
+            break
+        except ValidationError as error:
+            errors += error.errors()
+            value = _pruned(value, error.errors())
+    else:
+        return None, _sorted(problems + _schema_problems(errors, source))
+    problems += _schema_problems(errors, source)
+    is_whole = all(details["type"] in ("extra_forbidden", "string_type") for details in errors)
+    problems += [
+        problem
+        for problem in check(definition, tools, world_ids, source)
+        if is_whole or problem.code not in _FOLLOWING
+    ]
+    return (None if errors else definition), _sorted(problems)
 
 
 def definition_error(problems: list[Problem]) -> DefinitionError:
@@ -158,6 +169,47 @@ def definition_error(problems: list[Problem]) -> DefinitionError:
     return DefinitionError(
         "\n".join(map(str, problems)), hint="`npc-brain validate` checks NPC files"
     )
+
+
+_MAX_PRUNINGS = 3
+_FOLLOWING = frozenset(
+    {"unreachable_state", "unknown_state", "unknown_key", "missing_target", "bad_heard",
+     "bad_initial", "bad_guard", "bad_expression", "no_fallback", "unknown_placeholder"}
+)  # fmt: skip
+"""Mistakes that may only follow from a part that was left out because it had the wrong type."""
+
+
+def _sorted(problems: list[Problem]) -> list[Problem]:
+    return sorted(problems, key=lambda problem: (problem.line or 0, problem.column or 0))
+
+
+def _pruned(value: Any, errors: list[ErrorDetails]) -> Any:
+    """`value` without the parts that `errors` are about, so that the rest can be checked too."""
+    for details in errors:
+        if details["type"] != "missing":
+            path = tuple(part for part in details["loc"] if part != "[key]")
+            stand_in = str(details["input"]) if details["type"] == "string_type" else None
+            value = _without(value, path, stand_in)
+    return value
+
+
+def _without(value: Any, path: DocPath, stand_in: str | None) -> Any:
+    """`value` without the innermost key or item along `path` that it has, or with a stand-in."""
+    if not path:
+        return value
+    head, rest = path[0], path[1:]
+    if isinstance(value, dict) and head in value:
+        shorter = _without(value[head], rest, stand_in) if rest else value[head]
+        if shorter is not value[head] or stand_in is not None:
+            return {**value, head: stand_in if shorter is value[head] else shorter}
+        return {key: item for key, item in value.items() if key != head}
+    if isinstance(value, tuple) and isinstance(head, int) and head < len(value):
+        shorter = _without(value[head], rest, stand_in) if rest else value[head]
+        if shorter is not value[head] or stand_in is not None:
+            kept = stand_in if shorter is value[head] else shorter
+            return (*value[:head], kept, *value[head + 1 :])
+        return value[:head] + value[head + 1 :]
+    return value
 
 
 def _frozen(value: Any, depth: int = 0) -> Any:
@@ -171,6 +223,11 @@ def _frozen(value: Any, depth: int = 0) -> Any:
     if isinstance(value, list | tuple):
         return tuple(_frozen(item, depth + 1) for item in value)
     return value
+
+
+def _schema_problems(errors: list[ErrorDetails], source: Source) -> list[Problem]:
+    problems = [_schema_problem(details, source) for details in errors]
+    return list({(problem.path, problem.message): problem for problem in problems}.values())
 
 
 def _schema_problem(details: ErrorDetails, source: Source) -> Problem:

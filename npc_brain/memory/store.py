@@ -1,0 +1,257 @@
+"""What NPCs remember: short texts, found again by words (SQLite FTS5) and by meaning (vectors).
+
+One in-memory database for all NPCs of a session: a database each would cost some 100 kB an NPC.
+Saved games hold the texts as JSON, never the database file.
+
+Recall joins two rankings by reciprocal rank fusion: FTS5's BM25 for words, and the cosine of
+sentence vectors when there is an encoder. Source: Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion
+outperforms Condorcet and individual Rank Learning Methods", SIGIR 2009 (k = 60).
+"""
+
+import re
+import sqlite3
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from npc_brain.errors import ErrorCode, NpcBrainError
+
+MAX_MEMORIES = 200
+"""Memories kept for an NPC; then the one least recalled goes, the oldest of those first."""
+MAX_TEXT_CHARS = 500
+MIN_COSINE = 0.3
+"""Less alike than this is no memory of what was asked."""
+
+_FUSION_K = 60
+_MAX_CANDIDATES = 20
+_MAX_QUERY_WORDS = 32
+_MAX_ENCODED_AT_ONCE = 64
+_SPACES = re.compile(r"[\s\x00-\x1f\x7f]+")
+_WORD = re.compile(r"\w+")
+_STOP_WORDS = frozenset(
+    """
+    a about am an and any are as at be been but by can could did do does for from had has have
+    he her him his how i if in is it its know me my of on or our remember said say she so some
+    tell that the their them then there they this to told us was we were what when where which
+    who why will with would you your
+    """.split()
+)
+"""English words without content. In other languages BM25 alone weighs frequent words down."""
+
+_SCHEMA = """
+CREATE TABLE memory (
+    id INTEGER PRIMARY KEY, npc_id TEXT NOT NULL, subject_id TEXT NOT NULL, text TEXT NOT NULL,
+    num_recalls INTEGER NOT NULL DEFAULT 0, vector BLOB,
+    UNIQUE (npc_id, text)
+);
+CREATE VIRTUAL TABLE words USING fts5(
+    text, subject_id, content=memory, content_rowid=id,
+    tokenize='porter unicode61 remove_diacritics 2'
+);
+CREATE TRIGGER added AFTER INSERT ON memory BEGIN
+    INSERT INTO words (rowid, text, subject_id) VALUES (new.id, new.text, new.subject_id);
+END;
+CREATE TRIGGER removed AFTER DELETE ON memory BEGIN
+    INSERT INTO words (words, rowid, text, subject_id)
+    VALUES ('delete', old.id, old.text, old.subject_id);
+END;
+"""
+
+
+class Encoder(Protocol):
+    """A sentence encoder, such as `inference.sentence_encoder`."""
+
+    def encode(self, texts: Sequence[str], /) -> NDArray[np.float32]:
+        """float32[text, feature] of length 1 each."""
+        ...
+
+
+class MemoryStore:
+    """The memories of all NPCs of a session.
+
+    May be called from any thread; calls wait for each other. With an encoder `recall` takes some
+    5 ms and more after a load, so the socket loop should not call it.
+    """
+
+    def __init__(self, encoder: Encoder | None = None, max_memories: int = MAX_MEMORIES) -> None:
+        """Open an empty store.
+
+        Args:
+            encoder: Makes recall find what is meant, not only what is worded alike.
+            max_memories: How many an NPC keeps (>= 1).
+
+        Raises:
+            NpcBrainError: This Python's SQLite has no FTS5.
+        """
+        self._encoder = encoder
+        self._max_memories = max_memories
+        self._lock = threading.Lock()
+        self._db = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
+        try:
+            self._db.executescript(_SCHEMA)
+        except sqlite3.OperationalError as error:
+            self._db.close()
+            raise NpcBrainError(
+                f"SQLite {sqlite3.sqlite_version} cannot search text: {error}",
+                hint="use a Python whose SQLite has FTS5, as those of python.org do",
+            ) from error
+
+    def close(self) -> None:
+        """Free the database; the store cannot be used afterwards."""
+        with self._lock:
+            self._db.close()
+
+    def of(self, npc_id: str) -> "NpcMemory":
+        """The memories of one NPC, as tools use them."""
+        return NpcMemory(self, npc_id)
+
+    def remember(self, npc_id: str, text: str, subject_id: str | None = None) -> None:
+        """Keep `text` (its first `MAX_TEXT_CHARS`); what is known already gains weight instead."""
+        kept = _SPACES.sub(" ", text).strip()[:MAX_TEXT_CHARS]
+        if kept:
+            with self._lock:
+                self._add(npc_id, kept, subject_id or "", 0)
+
+    def recall(self, npc_id: str, query: str, limit: int = 3) -> list[str]:
+        """The memories nearest to `query`, best first.
+
+        A query without words of content ("What did I tell you?") gives the newest.
+        """
+        words = [word for word in _WORD.findall(query.lower()) if word not in _STOP_WORDS]
+        with self._lock:
+            if not words:
+                found = self._newest(npc_id, limit)
+            else:
+                rankings = [self._by_words(npc_id, words[:_MAX_QUERY_WORDS])]
+                if self._encoder is not None:
+                    rankings.append(self._by_meaning(self._encoder, npc_id, query))
+                found = _fused(rankings)[:limit]
+            return [self._recalled(memory_id) for memory_id in found]
+
+    def forget(self, npc_id: str) -> None:
+        """Drop all memories of an NPC."""
+        with self._lock:
+            self._db.execute("DELETE FROM memory WHERE npc_id = ?", (npc_id,))
+
+    def to_json(self, npc_id: str) -> list[dict[str, Any]]:
+        """The memories of an NPC as JSON, oldest first."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT text, subject_id, num_recalls FROM memory WHERE npc_id = ? ORDER BY id",
+                (npc_id,),
+            ).fetchall()
+        return [
+            {"text": text, "subject_id": subject_id, "num_recalls": num_recalls}
+            for text, subject_id, num_recalls in rows
+        ]
+
+    def restore(self, npc_id: str, saved: Iterable[Mapping[str, Any]]) -> None:
+        """Replace an NPC's memories by those of `to_json`; vectors are made when next needed.
+
+        Raises:
+            NpcBrainError: `saved` is not such a value (`bad_blob`); nothing was changed.
+        """
+        try:
+            rows = [
+                (str(row["text"])[:MAX_TEXT_CHARS], str(row["subject_id"]), int(row["num_recalls"]))
+                for row in saved
+            ]
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise NpcBrainError(
+                f"saved memories are damaged: {error}", code=ErrorCode.BAD_BLOB
+            ) from error
+        self.forget(npc_id)
+        with self._lock:
+            for text, subject_id, num_recalls in rows:
+                self._add(npc_id, text, subject_id, max(0, min(num_recalls, 2**31)))
+
+    def _add(self, npc_id: str, text: str, subject_id: str, num_recalls: int) -> None:
+        self._db.execute(
+            "INSERT INTO memory (npc_id, subject_id, text, num_recalls) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (npc_id, text) DO UPDATE SET num_recalls = num_recalls + 1",
+            (npc_id, subject_id, text, num_recalls),
+        )
+        self._db.execute(
+            "DELETE FROM memory WHERE id IN (SELECT id FROM memory WHERE npc_id = ?1"
+            " ORDER BY num_recalls, id LIMIT max(0,"
+            " (SELECT count(*) FROM memory WHERE npc_id = ?1) - ?2))",
+            (npc_id, self._max_memories),
+        )
+
+    def _newest(self, npc_id: str, limit: int) -> list[int]:
+        rows = self._db.execute(
+            "SELECT id FROM memory WHERE npc_id = ? ORDER BY id DESC LIMIT ?", (npc_id, limit)
+        )
+        return [row[0] for row in rows]
+
+    def _by_words(self, npc_id: str, words: Sequence[str]) -> list[int]:
+        match = " OR ".join(f'"{word}"' for word in words)
+        rows = self._db.execute(
+            "SELECT memory.id FROM words JOIN memory ON memory.id = words.rowid"
+            " WHERE words MATCH ? AND npc_id = ? ORDER BY bm25(words), memory.id DESC LIMIT ?",
+            (match, npc_id, _MAX_CANDIDATES),
+        )
+        return [row[0] for row in rows]
+
+    def _by_meaning(self, encoder: Encoder, npc_id: str, query: str) -> list[int]:
+        self._encode_missing(encoder, npc_id)
+        rows = self._db.execute(
+            "SELECT id, vector FROM memory WHERE npc_id = ? AND vector IS NOT NULL", (npc_id,)
+        ).fetchall()
+        if not rows:
+            return []
+        vectors = np.stack([np.frombuffer(row[1], np.float32) for row in rows])
+        cosines = vectors @ encoder.encode([query])[0]
+        best = np.argsort(-cosines, kind="stable")[:_MAX_CANDIDATES]
+        return [rows[index][0] for index in best if cosines[index] >= MIN_COSINE]
+
+    def _encode_missing(self, encoder: Encoder, npc_id: str) -> None:
+        """Encode the newest memories that have no vector yet, a bounded number at once."""
+        rows = self._db.execute(
+            "SELECT id, text FROM memory WHERE npc_id = ? AND vector IS NULL"
+            " ORDER BY id DESC LIMIT ?",
+            (npc_id, _MAX_ENCODED_AT_ONCE),
+        ).fetchall()
+        if rows:
+            vectors = encoder.encode([text for _, text in rows])
+            self._db.executemany(
+                "UPDATE memory SET vector = ? WHERE id = ?",
+                [
+                    (np.ascontiguousarray(vector, np.float32).tobytes(), row[0])
+                    for row, vector in zip(rows, vectors, strict=True)
+                ],
+            )
+
+    def _recalled(self, memory_id: int) -> str:
+        row = self._db.execute(
+            "UPDATE memory SET num_recalls = num_recalls + 1 WHERE id = ? RETURNING text",
+            (memory_id,),
+        ).fetchone()
+        return str(row[0])
+
+
+class NpcMemory:
+    """One NPC's part of a `MemoryStore`; what `tools.spec.Recollection` asks for."""
+
+    def __init__(self, store: MemoryStore, npc_id: str) -> None:
+        self._store = store
+        self._npc_id = npc_id
+
+    def remember(self, text: str, subject_id: str | None = None) -> None:
+        """Keep `text` for later."""
+        self._store.remember(self._npc_id, text, subject_id)
+
+    def recall(self, query: str, limit: int = 3) -> list[str]:
+        """The memories nearest to `query`, best first."""
+        return self._store.recall(self._npc_id, query, limit)
+
+
+def _fused(rankings: Sequence[Sequence[int]]) -> list[int]:
+    scores: dict[int, float] = {}
+    for ranking in rankings:
+        for rank, memory_id in enumerate(ranking):
+            scores[memory_id] = scores.get(memory_id, 0.0) + 1.0 / (_FUSION_K + rank)
+    return sorted(scores, key=lambda memory_id: -scores[memory_id])

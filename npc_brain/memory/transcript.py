@@ -1,0 +1,108 @@
+"""What was said in a conversation, by whom, and what came of the tools used.
+
+When it grows past its limits, the oldest turns go until half of each limit is left: dropping one
+turn at a time would change the beginning of every prompt and so lose the prefix cache each time.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from npc_brain.errors import ErrorCode, NpcBrainError
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenTurn:
+    """One speaker's contribution.
+
+    Attributes:
+        speaker_id: Who spoke.
+        text: What was said.
+        outcomes: One sentence for each tool used in the turn, in order.
+    """
+
+    speaker_id: str
+    text: str
+    outcomes: tuple[str, ...] = ()
+
+    @property
+    def num_chars(self) -> int:
+        """Length of all its text."""
+        return len(self.text) + sum(map(len, self.outcomes))
+
+
+class Transcript:
+    """The turns of one NPC's conversation, oldest first."""
+
+    def __init__(self, max_turns: int = 40, max_chars: int = 8000) -> None:
+        """Start empty.
+
+        Args:
+            max_turns: How many turns are kept at most (>= 2).
+            max_chars: How much text is kept at most; the last turn is always kept.
+        """
+        if max_turns < 2 or max_chars < 1:
+            raise ValueError(f"got {max_turns} turns and {max_chars} characters, wanted >= 2 and 1")
+        self._max_turns = max_turns
+        self._max_chars = max_chars
+        self._turns: list[SpokenTurn] = []
+        self._num_chars = 0
+
+    @property
+    def turns(self) -> tuple[SpokenTurn, ...]:
+        """All turns kept, oldest first."""
+        return tuple(self._turns)
+
+    def __len__(self) -> int:
+        return len(self._turns)
+
+    def add(self, speaker_id: str, text: str, outcomes: Iterable[str] = ()) -> None:
+        """Add a turn, and drop the oldest ones if there is too much."""
+        turn = SpokenTurn(speaker_id, text, tuple(outcomes))
+        self._turns.append(turn)
+        self._num_chars += turn.num_chars
+        if len(self._turns) > self._max_turns or self._num_chars > self._max_chars:
+            self._trim()
+
+    def clear(self) -> None:
+        """Forget all turns, as at the end of a conversation."""
+        self._turns.clear()
+        self._num_chars = 0
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """The turns as JSON."""
+        return [
+            {"speaker_id": turn.speaker_id, "text": turn.text, "outcomes": list(turn.outcomes)}
+            for turn in self._turns
+        ]
+
+    def restore(self, saved: Sequence[Mapping[str, Any]]) -> None:
+        """Take up the turns of `to_json`.
+
+        Raises:
+            NpcBrainError: `saved` is not such a value (`bad_blob`).
+        """
+        try:
+            turns = [
+                (turn["speaker_id"], turn["text"], tuple(turn.get("outcomes", ())))
+                for turn in saved
+            ]
+            if not all(isinstance(text, str) for turn in turns for text in (*turn[:2], *turn[2])):
+                raise TypeError("texts must be strings")
+        except (AttributeError, KeyError, TypeError) as error:
+            raise NpcBrainError(
+                f"a saved transcript is damaged: {error}", code=ErrorCode.BAD_BLOB
+            ) from error
+        self.clear()
+        for speaker_id, text, outcomes in turns:
+            self.add(speaker_id, text, outcomes)
+
+    def _trim(self) -> None:
+        drop, num_chars = 0, self._num_chars
+        while drop < len(self._turns) - 1 and (
+            len(self._turns) - drop > self._max_turns // 2 or num_chars > self._max_chars // 2
+        ):
+            num_chars -= self._turns[drop].num_chars
+            drop += 1
+        del self._turns[:drop]
+        self._num_chars = num_chars

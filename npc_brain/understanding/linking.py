@@ -1,0 +1,170 @@
+"""Finds mentions of known ids (places, items, people) in what a player typed.
+
+Tolerant of case, plurals, word order ("the key to the cellar"), and slips ("smtihy", "hammr"). It
+knows names, not what the things are or whether they can be had.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from npc_brain.understanding.common_words import COMMON_WORDS
+from npc_brain.understanding.words import Speller, Word, split_words, stem
+
+_FILLERS = frozenset("a an the of to for from my your his her our their some this that".split())
+_ARTICLES = frozenset(
+    "a an the this that these those my your his her our their to at from by near nearest closest "
+    "next which what any some into inside of".split()
+)
+_DOUBLE_MEANINGS = frozenset(
+    "well will may can mark bill hope rose spring lead match down bow might still fair mine "
+    "bar back post stand rest light duck watch ring right".split()
+)
+"""Common words that are a name only after an article or preposition: "the well", not "Well, …"."""
+
+_PARTIAL_SCORE = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Something that has an id and names.
+
+    Attributes:
+        kind: What it is, for the caller: `item`, `place`, `person`, `tag` …
+        names: Its name and aliases.
+    """
+
+    id: str
+    kind: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A part of a text that names something.
+
+    Attributes:
+        start: First character.
+        end: The character after the last.
+        score: 0 to 1; 1 is the exact name, less for a part of it or a misspelling.
+    """
+
+    id: str
+    kind: str
+    start: int
+    end: int
+    score: float
+
+
+class EntityLinker:
+    """Finds mentions of a fixed set of names. Immutable; make a new one when names change."""
+
+    def __init__(self, named: Iterable[Named], known_words: Collection[str] = COMMON_WORDS) -> None:
+        """Compiles the names.
+
+        Args:
+            named: What can be mentioned.
+            known_words: Correct English words, lower case; never taken for a misspelt name.
+        """
+        self._entries: dict[tuple[str, ...], list[tuple[Named, float]]] = defaultdict(list)
+        for entity in named:
+            for name in entity.names:
+                self._add(entity, name)
+        self._longest = max(map(len, self._entries), default=0)
+        self._speller = Speller({word for key in self._entries for word in key}, known_words)
+
+    def find(self, text: str) -> list[Mention]:
+        """The mentions in `text`, in order; the longest name wins where names overlap.
+
+        Several mentions share a span when several ids have that name.
+        """
+        words = split_words(text)
+        stems, scores = self._read(words)
+        content = [n for n, word in enumerate(words) if word.lower not in _FILLERS]
+        taken: set[int] = set()
+        mentions: list[Mention] = []
+        for length in range(max(self._longest, 2), 0, -1):
+            for first in range(len(content) - length + 1):
+                window = content[first : first + length]
+                span = range(window[0], window[-1] + 1)
+                if taken.isdisjoint(span) and _is_one_phrase(text, words, span):
+                    found = self._lookup(text, words, stems, scores, window)
+                    mentions += found
+                    taken.update(span if found else ())
+        return sorted(mentions, key=lambda mention: (mention.start, -mention.score, mention.id))
+
+    def _add(self, entity: Named, name: str) -> None:
+        parts = [_content_stems(part) for part in name.casefold().split(" of ")]
+        whole = [word for part in parts for word in part]
+        keys = {_key(whole): 1.0}
+        if len(whole) > 1:
+            for part in parts:
+                for word in part if entity.kind == "person" else part[-1:]:
+                    keys.setdefault((word,), _PARTIAL_SCORE)
+        for key, score in keys.items():
+            entries = self._entries[key]
+            known = next((n for n, (other, _) in enumerate(entries) if other is entity), None)
+            if known is None:
+                entries.append((entity, score))
+            elif entries[known][1] < score:
+                entries[known] = (entity, score)
+
+    def _read(self, words: Sequence[Word]) -> tuple[list[str], list[float]]:
+        """The stem that each word was meant to be, and how sure that is."""
+        stems, scores = [], []
+        for word in words:
+            meant = None
+            if not word.lower.isdecimal():
+                meant = self._speller.meant(stem(word.lower)) or self._speller.meant(word.lower)
+            stems.append(meant[0] if meant else stem(word.lower))
+            scores.append(meant[1] if meant else 1.0)
+        return stems, scores
+
+    def _lookup(
+        self,
+        text: str,
+        words: Sequence[Word],
+        stems: Sequence[str],
+        scores: Sequence[float],
+        window: Sequence[int],
+    ) -> list[Mention]:
+        entries = self._entries.get(_key([stems[n] for n in window]))
+        if entries is None and len(window) == 2:
+            joined = "".join(words[n].lower for n in window)
+            entries = self._entries.get((stem(joined),))
+        if entries is None or (len(window) == 1 and not _is_name(text, words, window[0])):
+            return []
+        start, end = words[window[0]].start, words[window[-1]].end
+        slips = min(scores[n] for n in window)
+        best = max(score for _, score in entries)
+        return [
+            Mention(entity.id, entity.kind, start, end, score * slips)
+            for entity, score in entries
+            if score == best
+        ]
+
+
+def _content_stems(name: str) -> list[str]:
+    words = split_words(name)
+    content = [word for word in words if word.lower not in _FILLERS] or words
+    return [stem(word.lower) for word in content]
+
+
+def _key(stems: Sequence[str]) -> tuple[str, ...]:
+    return tuple(sorted(stems))
+
+
+def _is_one_phrase(text: str, words: Sequence[Word], span: range) -> bool:
+    """Whether nothing but spaces and hyphens lies between the words."""
+    gaps = (text[words[n].end : words[n + 1].start] for n in span[:-1])
+    return all(not gap.strip(" -\t") for gap in gaps)
+
+
+def _is_name(text: str, words: Sequence[Word], index: int) -> bool:
+    """Whether a word with another common meaning is used as a name here."""
+    word = words[index]
+    if word.lower not in _DOUBLE_MEANINGS or len(words) == 1:
+        return True
+    if index == 0:
+        return False
+    return words[index - 1].lower in _ARTICLES or text[word.start].isupper()

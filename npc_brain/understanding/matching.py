@@ -1,0 +1,109 @@
+"""Which of some labelled example sentences a text is nearest to in meaning.
+
+For authored triggers. The tool that a line asks for is the business of `choosing`, which weighs
+many examples against each other; here the nearest one counts, so that an author can tell why.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from npc_brain.understanding.words import plain_text, split_clauses
+
+FloatArray = npt.NDArray[np.float32]
+
+MAX_CHARS = 1000
+"""Read of one text, from its start."""
+
+MAX_CLAUSES = 8
+"""Clauses looked at in one text: the last ones, where the request usually is."""
+
+
+class Encoder(Protocol):
+    """Turns sentences into vectors whose dot product tells how alike they are."""
+
+    def encode(self, texts: Sequence[str]) -> FloatArray:
+        """float32[text, size]; rows of length 1, or zero for a text that says nothing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What a text was taken for.
+
+    Attributes:
+        label: The label of the examples that it is like.
+        score: How alike, about 0 to 1.
+        margin: By how much the label beats the next one.
+        start: First character of the part of the text that decided it.
+        end: The character after that part.
+    """
+
+    label: str
+    score: float
+    margin: float
+    start: int
+    end: int
+
+
+def spans_to_read(text: str) -> list[tuple[int, int]]:
+    """The (start, end) of the parts of `text` to compare: the whole, and its last clauses.
+
+    A polite preamble drowns a request when only the whole is read. Empty for a text without words.
+    """
+    clauses = split_clauses(text[:MAX_CHARS])
+    if not clauses:
+        return []
+    whole = (clauses[0][0], clauses[-1][1])
+    return [whole, *clauses[-MAX_CLAUSES:]] if len(clauses) > 1 else [whole]
+
+
+class MeaningMatcher:
+    """Compares texts with labelled example sentences by the nearest one. Immutable."""
+
+    def __init__(self, encoder: Encoder, examples: Mapping[str, Sequence[str]]) -> None:
+        """Encodes the examples.
+
+        Args:
+            encoder: Makes the vectors.
+            examples: Example sentences by label.
+        """
+        self._encoder = encoder
+        self._labels = [label for label, sentences in examples.items() if sentences]
+        sentences = [plain_text(s) for label in self._labels for s in examples[label]]
+        counts = [len(examples[label]) for label in self._labels]
+        self._starts = np.cumsum([0, *counts[:-1]])
+        self._examples = encoder.encode(sentences) if sentences else None
+
+    def scores(self, text: str) -> dict[str, float]:
+        """By label, the likeness (-1 to 1) of the nearest example to `text` or a clause of it.
+
+        Empty for a text without words.
+        """
+        per_span = self._per_span(text, spans_to_read(text))
+        if per_span is None:
+            return {}
+        return dict(zip(self._labels, map(float, per_span.max(axis=0)), strict=True))
+
+    def best(self, text: str) -> Match | None:
+        """The nearest label; None for a text without words, or when there are no examples."""
+        spans = spans_to_read(text)
+        per_span = self._per_span(text, spans)
+        if per_span is None:
+            return None
+        row, column = np.unravel_index(per_span.argmax(), per_span.shape)
+        score = float(per_span[row, column])
+        others = np.delete(per_span.max(axis=0), column)
+        margin = score - float(others.max()) if others.size else score
+        return Match(self._labels[int(column)], score, margin, *spans[int(row)])
+
+    def _per_span(self, text: str, spans: list[tuple[int, int]]) -> FloatArray | None:
+        """float32[span, label], or None when there is nothing to compare."""
+        if not spans or self._examples is None:
+            return None
+        vectors = self._encoder.encode([plain_text(text[start:end]) for start, end in spans])
+        likeness: FloatArray = np.maximum.reduceat(vectors @ self._examples.T, self._starts, axis=1)
+        return likeness

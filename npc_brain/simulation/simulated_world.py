@@ -23,6 +23,9 @@ from npc_brain.world.model import Entity, Item, Scalar, WorldPatch, WorldSnapsho
 MAX_STEP_S = 0.1
 """Longer ticks are cut into steps of at most this, so that nobody jumps past anybody."""
 
+HEARING_CELLS = 30
+"""How far a fight is heard."""
+
 NEAR_CELLS = 4
 """A player who comes this near raises `player_near`…"""
 FAR_CELLS = 7
@@ -225,11 +228,11 @@ class SimulatedWorld:
             self._events.append(WorldEvent(owner_id, "received", data))
 
     def attack(self, npc_id: str) -> None:
-        """The player attacks an NPC; those who stand near see it happen."""
+        """The player attacks an NPC; those within hearing notice (`saw_attack`)."""
         by: dict[str, Scalar] = {"by": self.player_id}
         self._events.append(WorldEvent(npc_id, "attacked", by))
         for other in self._npc_ids:
-            if other != npc_id and self.ground.is_near(npc_id, other, FAR_CELLS):
+            if other != npc_id and self.ground.is_near(npc_id, other, HEARING_CELLS):
                 data: dict[str, Scalar] = {**by, "victim": npc_id}
                 self._events.append(WorldEvent(other, "saw_attack", data))
 
@@ -315,6 +318,8 @@ class SimulatedWorld:
         if rule.refuse != tool or rule.npc not in (None, npc_id):
             return False
         if rule.item is not None and rule.item not in gives:
+            return False
+        if rule.unless_for is not None and rule.unless_for in gets:
             return False
         if rule.below_price and not self._is_below_price(gives, gets):
             return False

@@ -89,6 +89,7 @@ class Rule(FileData):
         refuse: The tool.
         npc: Only for this NPC.
         item: Only when the NPC would part with this item.
+        unless_for: Not when this item is what the NPC would get.
         below_price: Only for a trade in which the NPC would get less than it gives, by list price
             (an item without a price is not for sale).
         reason: A stable word; the NPC's file words it as `TOOL_REASON`.
@@ -97,6 +98,7 @@ class Rule(FileData):
     refuse: Annotated[str, Field(pattern=r"^[a-z_]+$")]
     npc: Id | None = None
     item: Id | None = None
+    unless_for: Id | None = None
     below_price: bool = False
     when: Condition | None = None
     reason: Annotated[str, Field(pattern=r"^[a-z_]+$")]
@@ -299,6 +301,7 @@ def _reference_problems(world: WorldFile) -> Iterator[str]:
     for index, rule in enumerate(world.rules):
         yield from unknown(f"$.rules[{index}].npc", "NPC", rule.npc, npcs)
         yield from unknown(f"$.rules[{index}].item", "item", rule.item, items)
+        yield from unknown(f"$.rules[{index}].unless_for", "item", rule.unless_for, items)
         yield from condition(f"$.rules[{index}].when", rule.when)
     for number, quest in enumerate(world.quests):
         for index, step in enumerate(quest.steps):

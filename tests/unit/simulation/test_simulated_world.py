@@ -133,11 +133,11 @@ def test_rules_refuse() -> None:
     assert statuses(world.begin("mira", 1, "inventory_give", key)) == ["refused:not_yet"]
     world.set_fact("is_trusted", True)
     deal = {"give_item": "ale", "give_count": 2, "take_item": "coin", "take_count": 3}
-    assert statuses(world.begin("mira", 2, "inventory_trade", deal)) == ["refused:too_cheap"]
+    assert statuses(world.begin("mira", 2, "inventory_trade", deal)) == ["refused:bad_deal"]
     fair = world.begin("mira", 3, "inventory_trade", deal | {"take_count": 4})
     assert statuses(fair) == ["accepted", "done"]
     unpriced = {"give_item": "key", "take_item": "coin", "take_count": 1}
-    assert statuses(world.begin("mira", 4, "inventory_trade", unpriced)) == ["refused:too_cheap"]
+    assert statuses(world.begin("mira", 4, "inventory_trade", unpriced)) == ["refused:bad_deal"]
     dear = {"give_item": "ale", "take_item": "coin", "take_count": 2}
     assert statuses(world.begin("mira", 5, "inventory_trade", dear)) == ["refused:speaker_lacks"]
 

@@ -60,7 +60,7 @@ def village_data(**changes: Any) -> dict[str, Any]:
             }
         ],
         "rules": [
-            {"refuse": "inventory_trade", "below_price": True, "reason": "too_cheap"},
+            {"refuse": "inventory_trade", "below_price": True, "reason": "bad_deal"},
             {
                 "refuse": "inventory_give",
                 "npc": "mira",

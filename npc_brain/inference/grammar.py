@@ -6,8 +6,9 @@ forced tokens and sees to it that the completion *ends* properly within its budg
 
 Lines. A spoken line is made of a list of allowed characters (letters, marks and digits of any
 script, spaces, common punctuation), so that markup, control characters, emoji and line breaks
-cannot occur. Words are separated by one space. A sentence ends with a run of `.`, `!`, `?`, `…` or
-their full-width forms before a space; "Mr.", "Dr." and the like may go on, as may "3.5".
+cannot occur. It begins with a word, not with a quotation mark or a stage direction in brackets, and
+words are separated by one space. A sentence ends with a run of `.`, `!`, `?` or `…` before a space,
+or of their full-width forms; "Mr.", "Dr." and the like may go on, as may "3.5".
 
 Endings. Each token is accepted only when the shortest ending known from there still fits in the
 budget; otherwise the next token of the ending known before is taken instead. So a function call is
@@ -15,6 +16,7 @@ always complete, and a line that reaches its budget stops between two words or w
 within a character. A streamed text cannot be taken back, so there is no cut at the last sentence.
 """
 
+import re
 import unicodedata
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -29,9 +31,10 @@ from npc_brain.inference.chat import LineRule
 from npc_brain.inference.tokenizer import Tokenizer
 
 _PUNCTUATION = "'\"’‘“”«»„,;:()-–—%/°€£$¿¡、，：；「」『』"  # noqa: RUF001
-_SENTENCE_END = ".!?…。！？"  # noqa: RUF001
+_WIDE_SENTENCE_END = "。！？"  # noqa: RUF001
+_SENTENCE_END = ".!?…" + _WIDE_SENTENCE_END
 _CLOSING_QUOTES = '"”’»)」』'  # noqa: RUF001
-_OPENING = "\"'“‘«„¿¡(「『"  # noqa: RUF001
+_OPENING = "'‘’¿¡"  # noqa: RUF001
 _ABBREVIATION = r"(Mr|Mrs|Ms|Dr|St)\.|[0-9]\.[0-9]"
 _NUM_CACHED_GRAMMARS = 64
 _CLOSERS = ('"', "}", "]", ",")
@@ -44,7 +47,8 @@ TokenMask = npt.NDArray[np.uint8]
 def clean_line(text: str) -> str:
     """`text` without the characters that no spoken line may have, and with single spaces."""
     spaced = (" " if char.isspace() else char for char in text)
-    return " ".join("".join(c for c in spaced if c == " " or _is_speakable(c)).split())
+    kept = "".join(char for char in spaced if char == " " or _is_speakable(char))
+    return re.sub("-{3,}", "--", " ".join(kept.split()))
 
 
 def _is_speakable(char: str) -> bool:
@@ -62,9 +66,7 @@ def line_terminal(line: LineRule) -> str:
     if openers:
         body = "/" + "|".join(_opened(opener, limit) for opener in openers) + "/"
     else:
-        sentences = f"{_SENTENCE}{_up_to(f' {_SENTENCE}', _less(limit))}"
-        unended = f"{_up_to(f'{_SENTENCE} ', _less(limit))}{_WORDS} ?"
-        body = f"/(?s:{_FIRST}.*)/ & /{sentences}|{unended}/"
+        body = f"/(?s:{_FIRST}.*)/ & /{_sentences(limit)}/"
     return f"{body} & ~/(?s:.*---.*)/"
 
 
@@ -72,14 +74,17 @@ def _opened(opener: str, limit: int | None) -> str:
     """An opener and what may follow; never glued to it, so that "costs 5" cannot become 50."""
     rest = _more_sentences(limit)
     if opener[-1].isalnum():
-        rest = f"[,;:]?({rest})|{_END}({_more_sentences(_less(limit))})"
+        rest = f"[,;:]?{rest}|{_END}{_more_sentences(_less(limit))}"
     return f"{_escape(opener)}({rest})"
 
 
 def _more_sentences(limit: int | None) -> str:
-    if limit == 0:
-        return ""
-    return f"{_up_to(f' {_SENTENCE}', limit)}|{_up_to(f' {_SENTENCE}', _less(limit))} {_WORDS} ?"
+    return "" if limit == 0 else f"( {_sentences(limit)})?"
+
+
+def _sentences(limit: int | None) -> str:
+    """1 to `limit` sentences, of which the last may lack its end."""
+    return f"{_up_to(_FULL_SENTENCE, _less(limit))}{_WORDS}({_END}| ?)"
 
 
 def _less(limit: int | None) -> int | None:
@@ -97,8 +102,9 @@ def _escape(text: str) -> str:
 
 _WORD = f"([\\p{{L}}\\p{{M}}\\p{{N}}{_escape(_PUNCTUATION)}]|{_ABBREVIATION})+"
 _WORDS = f"{_WORD}( {_WORD})*"
-_END = f"[{_escape(_SENTENCE_END)}]+[{_escape(_CLOSING_QUOTES)}]?"
-_SENTENCE = f"{_WORDS}{_END}"
+_QUOTE = f"[{_escape(_CLOSING_QUOTES)}]?"
+_END = f"[{_escape(_SENTENCE_END)}]+{_QUOTE}"
+_FULL_SENTENCE = f"{_WORDS}({_END} |[{_escape(_WIDE_SENTENCE_END)}]+{_QUOTE})"
 _FIRST = f"[{_escape(_OPENING)}]?[\\p{{L}}\\p{{N}}]"
 
 
@@ -117,11 +123,8 @@ class GrammarCompiler:
         self._closers = np.array(
             [ids[0] for ids in map(tokenizer.encode, _CLOSERS) if len(ids) == 1], np.intp
         )
-        self._num_bytes = np.fromiter(
-            (len(tokenizer.token_bytes(token_id)) for token_id in range(self._size)),
-            np.int32,
-            self._size,
-        )
+        token_bytes = map(tokenizer.token_bytes, range(self._size))
+        self._progress = np.fromiter(map(_progress, token_bytes), np.int32, self._size)
         self._prototypes: OrderedDict[str, LLMatcher] = OrderedDict()
         self._lock = Lock()
 
@@ -156,8 +159,8 @@ class GrammarCompiler:
     def shortest_ending(self, matcher: LLMatcher, max_tokens: int) -> list[int] | None:
         """Tokens that lead from here to a proper end, or None when they are more than `max_tokens`.
 
-        The shortest that a greedy search finds: close what is open, else take the longest token.
-        `matcher` is left as it was.
+        The shortest that a greedy search finds: close what is open, else take the longest token
+        that does not end within a character. `matcher` is left as it was.
         """
         probe = matcher.deep_copy()
         ending: list[int] = []
@@ -176,7 +179,18 @@ class GrammarCompiler:
         allowed = np.flatnonzero(np.unpackbits(mask, count=self._size, bitorder="little"))
         if not len(allowed):
             raise InferenceError(f"the grammar has no way on: {matcher.get_error()}")
-        return int(allowed[self._num_bytes[allowed].argmax()])
+        return int(allowed[self._progress[allowed].argmax()])
+
+
+def _progress(token: bytes) -> int:
+    """How far a token leads towards an end: its length, or 0 if it ends within a character."""
+    for num_left, byte in enumerate(reversed(token[-4:])):
+        if byte >= 0xC0:
+            num_wanted = 1 + (byte >= 0xE0) + (byte >= 0xF0)
+            return len(token) if num_left >= num_wanted else 0
+        if byte < 0x80:
+            break
+    return len(token)
 
 
 class Constraint:

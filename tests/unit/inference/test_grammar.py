@@ -1,0 +1,280 @@
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from npc_brain.errors import ErrorCode, InferenceError
+from npc_brain.inference.chat import LineRule
+from npc_brain.inference.grammar import Constraint, GrammarCompiler, clean_line, line_terminal
+from npc_brain.inference.schema import JSON_OPTIONS, bounded_schema, check_schema
+from tests.inference_doubles import byte_level_tokenizer
+
+TOKENIZER = byte_level_tokenizer()
+END = TOKENIZER.control_id("<|im_end|>")
+COMPILER = GrammarCompiler(TOKENIZER, [END], TOKENIZER.vocab_size)
+
+
+def constrain(line: LineRule, max_tokens: int = 200) -> Constraint:
+    return COMPILER.constrain(f"start: LINE\nLINE: {line_terminal(line)}", max_tokens)
+
+
+def allows(constraint: Constraint, token_id: int) -> bool:
+    return bool(constraint.mask()[token_id >> 3] >> (token_id & 7) & 1)
+
+
+def is_line(text: str, line: LineRule) -> bool:
+    """Whether the grammar lets exactly `text` through, token by token."""
+    constraint = constrain(line)
+    for token_id in TOKENIZER.encode(text):
+        if constraint.is_complete or not allows(constraint, token_id):
+            return False
+        assert constraint.accept(token_id) == token_id
+    return constraint.is_complete or allows(constraint, END)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Well met, stranger!",
+        "No",
+        "Mr. Smith has 3.5 coins.",
+        "Well... maybe?! Come back (soon) at 5%.",
+        "'Tis done, said the smith. “Aye,” said I; go: now - or never.",
+        "¿Qué quieres? Über mañana, señor.",
+        "日本語です。はい。",
+        "İstanbul naïve e\u0301t",
+    ],
+)
+def test_speech_is_a_line(text: str) -> None:
+    assert is_line(text, LineRule())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        " leading",
+        "...",
+        "!?",
+        '"Quoted"',
+        "(smiles) Hi",
+        "two  spaces",
+        "a\nb",
+        "a\tb",
+        "**bold**",
+        "_it_",
+        "# head",
+        "`code`",
+        "<b>",
+        "[b]x[/b]",
+        "{x}",
+        "a|b",
+        "a\\b",
+        "a ---",
+        "~x~",
+        "a=b",
+        "&amp;",
+        "nul\x00",
+        "esc\x1b",
+        "rtl\u202e",
+        "zwj\u200d",
+        "\ufeffbom",
+        "emoji 🎉",
+        "line\u2028sep",
+        "one.two",
+    ],
+)
+def test_markup_and_controls_are_no_line(text: str) -> None:
+    assert not is_line(text, LineRule())
+
+
+@pytest.mark.parametrize(
+    ("limit", "text", "expected"),
+    [
+        (1, "One. Two", False),
+        (1, "One.", True),
+        (1, "One! ", False),
+        (1, "Mr. Two came", True),
+        (1, "It is 3.5 gold.", True),
+        (2, "One. Two!", True),
+        (2, "One. Two", True),
+        (2, "One. Two. Three", False),
+        (0, "One. Two. Three. Four.", True),
+    ],
+)
+def test_a_line_ends_after_its_sentences(limit: int, text: str, expected: bool) -> None:
+    assert is_line(text, LineRule(max_sentences=limit)) is expected
+
+
+def test_after_the_last_sentence_only_the_end_is_left() -> None:
+    constraint = constrain(LineRule(max_sentences=1))
+    for token_id in TOKENIZER.encode('One?"'):
+        constraint.accept(token_id)
+    assert constraint.is_complete
+
+
+OPENERS = ("It costs 5", "I cannot do that.")
+
+
+@pytest.mark.parametrize(
+    ("limit", "text", "expected"),
+    [
+        (0, "It costs 5", True),
+        (0, "It costs 5 gold, my friend. Pay!", True),
+        (0, "It costs 5, no less.", True),
+        (0, "It costs 5. Pay!", True),
+        (0, "It costs 50", False),
+        (0, "It costs 5gold", False),
+        (0, "It costs", False),
+        (0, "You pay", False),
+        (0, "I cannot do that.", True),
+        (0, "I cannot do that. Sorry", True),
+        (0, "I cannot do that.Sorry", False),
+        (1, "I cannot do that. Sorry!", True),
+        (1, "I cannot do that. Sorry! Bye", False),
+        (1, "It costs 5.", True),
+        (1, "It costs 5. Pay", False),
+        (1, "It costs 5 gold. Pay", False),
+        (2, "It costs 5 gold. Pay!", True),
+        (2, "It costs 5. Pay! Now", False),
+    ],
+)
+def test_a_line_begins_with_an_opener(limit: int, text: str, expected: bool) -> None:
+    assert is_line(text, LineRule(openers=OPENERS, max_sentences=limit)) is expected
+
+
+def test_a_single_opener_needs_no_model() -> None:
+    constraint = constrain(LineRule(openers=("The market is 12 steps east",)))
+    forced = TOKENIZER.decode(constraint.accept_forced())
+    assert "The market is 12 steps east".startswith(forced)
+    assert len(forced) > 20
+
+
+def test_openers_with_markup_are_cleaned() -> None:
+    line = LineRule(openers=("A *fine*  <|im_end|> day\n[x]",))
+    assert is_line("A fine imend day x", line)
+
+
+def test_clean_line_keeps_what_can_be_said() -> None:
+    assert clean_line("  He said:\n“Mañana, *amigo*!”\x00 🎉 ") == "He said: “Mañana, amigo!”"
+    assert clean_line("a ----- b") == "a -- b"
+
+
+def test_the_budget_cuts_a_line_between_characters() -> None:
+    constraint = constrain(LineRule(), max_tokens=3)
+    word = TOKENIZER.encode("W")[0]
+    assert [constraint.accept(word) for _ in range(4)] == [word, word, word, None]
+    assert constraint.is_cut
+
+
+def test_a_budget_that_ends_within_a_character_is_refused_before_it() -> None:
+    constraint = constrain(LineRule(), max_tokens=1)
+    taken = constraint.accept(TOKENIZER.encode("本")[0])
+    assert taken is not None
+    assert "\ufffd" not in TOKENIZER.decode([taken])
+
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "item": {"enum": ["bread", "iron_sword", "iron_shield"]},
+        "note": {"type": "string"},
+        "tags": {"type": "array", "items": {"type": "integer", "minimum": 10, "maximum": 99}},
+    },
+    "required": ["item", "note", "tags"],
+}
+
+
+def json_constraint(schema: dict[str, Any], max_tokens: int) -> Constraint:
+    bounded = bounded_schema(schema) | {"x-guidance": JSON_OPTIONS}
+    return COMPILER.constrain(f"start: %json {json.dumps(bounded)}", max_tokens)
+
+
+@pytest.mark.parametrize("max_tokens", [40, 50, 60, 80])
+def test_a_value_is_always_complete_within_its_budget(max_tokens: int) -> None:
+    rng = np.random.default_rng(max_tokens)
+    for _ in range(40):
+        constraint = json_constraint(SCHEMA, max_tokens)
+        token_ids = constraint.accept_forced()
+        while not constraint.is_complete:
+            mask = np.unpackbits(constraint.mask(), bitorder="little")
+            token_id = constraint.accept(int(rng.choice(np.flatnonzero(mask))))
+            assert token_id is not None
+            token_ids += [token_id, *constraint.accept_forced()]
+        assert len(token_ids) == constraint.num_tokens <= max_tokens
+        value = json.loads(TOKENIZER.decode(token_ids))
+        assert value.keys() == {"item", "note", "tags"}
+
+
+def test_a_budget_below_the_shortest_completion_is_an_error() -> None:
+    with pytest.raises(InferenceError, match="max_tokens is 5, which is too few"):
+        json_constraint(SCHEMA, 5)
+
+
+def test_a_token_that_is_not_allowed_is_an_error() -> None:
+    with pytest.raises(InferenceError, match="not allowed"):
+        constrain(LineRule()).accept(TOKENIZER.encode("<")[0])
+
+
+def test_a_wrong_grammar_is_an_error() -> None:
+    with pytest.raises(InferenceError, match="grammar"):
+        COMPILER.constrain("start: nothing", 10)
+
+
+def an_object(**properties: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        an_object(),
+        an_object(a={"type": "string", "maxLength": 3}, b={"type": ["integer", "null"]}),
+        an_object(a={"anyOf": [{"type": "boolean"}, {"type": "null"}], "default": None}),
+        an_object(a={"const": 3}, b={"enum": ["x", 2, None]}),
+        an_object(a={"type": "array", "items": an_object(b={"type": "number"}), "minItems": 2}),
+        an_object(a={"$ref": "#/$defs/Place"}) | {"$defs": {"Place": {"enum": ["market"]}}},
+        an_object(a={"type": "string", "pattern": "^[a-z_]{1,8}$"}),
+        an_object(a={"type": "integer", "exclusiveMinimum": 0, "multipleOf": 5, "maximum": 20}),
+    ],
+)
+def test_schemas_that_can_be_enforced(schema: dict[str, Any]) -> None:
+    check_schema(schema)
+
+
+@pytest.mark.parametrize(
+    ("schema", "problem"),
+    [
+        ({"type": "string"}, "has type 'string', wanted 'object'"),
+        (an_object(a={"type": "string", "format": "date"}), "/a: has keyword 'format'"),
+        (an_object(a={"not": {"type": "string"}, "type": "string"}), "/a: has keyword 'not'"),
+        (an_object(a={}), "/a: has none of type"),
+        (an_object(a=3), "/a: is 3"),
+        (an_object(a={"type": "wat"}), "/a: has type 'wat'"),
+        (an_object(a={"type": "array"}), "/a: is an array without 'items'"),
+        (an_object(a={"type": "array", "items": {"oneOf": []}}), "/a/items: has none of"),
+        (an_object(a={"type": "integer", "maxLength": 3}), "/a: has keyword 'maxLength'"),
+        (an_object(a={"type": "object", "additionalProperties": {}}), "objects are closed"),
+        (an_object(a={"type": "integer", "minimum": 5, "maximum": 3}), "nsatisfiable"),
+        (an_object(a={"enum": []}), "nsatisfiable"),
+        (an_object(a={"type": "string", "pattern": "("}), "regex"),
+        (an_object() | {"required": ["b"]}, "nsatisfiable"),
+        (an_object() | {"dependentRequired": {}}, "'dependentRequired'"),
+    ],
+)
+def test_schemas_that_cannot_be_enforced(schema: dict[str, Any], problem: str) -> None:
+    with pytest.raises(InferenceError) as caught:
+        check_schema(schema, name="wave")
+    assert "wave" in caught.value.message
+    assert problem in caught.value.message
+    assert caught.value.code is ErrorCode.BAD_TOOL
+
+
+def test_deep_nesting_is_refused() -> None:
+    schema: dict[str, Any] = an_object()
+    for _ in range(20):
+        schema = an_object(a=schema)
+    with pytest.raises(InferenceError, match="nested deeper"):
+        check_schema(schema)

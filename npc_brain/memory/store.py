@@ -4,8 +4,8 @@ One in-memory database for all NPCs of a session: a database each would cost som
 Saved games hold the texts as JSON, never the database file.
 
 Recall joins two rankings by reciprocal rank fusion: FTS5's BM25 for words, and the cosine of
-sentence vectors when there is an encoder. Source: Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion
-outperforms Condorcet and individual Rank Learning Methods", SIGIR 2009 (k = 60).
+sentence vectors when there is an encoder. Source: Cormack, Clarke and Büttcher, "Reciprocal Rank
+Fusion outperforms Condorcet and individual Rank Learning Methods", SIGIR 2009 (k = 60).
 """
 
 import re
@@ -31,14 +31,13 @@ _MAX_QUERY_WORDS = 32
 _MAX_ENCODED_AT_ONCE = 64
 _SPACES = re.compile(r"[\s\x00-\x1f\x7f]+")
 _WORD = re.compile(r"\w+")
-_STOP_WORDS = frozenset(
-    """
+_STOP_WORDS_TEXT = """
     a about am an and any are as at be been but by can could did do does for from had has have
     he her him his how i if in is it its know me my of on or our remember said say she so some
     tell that the their them then there they this to told us was we were what when where which
     who why will with would you your
-    """.split()
-)
+"""
+_STOP_WORDS = frozenset(_STOP_WORDS_TEXT.split())
 """English words without content. In other languages BM25 alone weighs frequent words down."""
 
 _SCHEMA = """

@@ -73,7 +73,7 @@ class Node:
         moves: By event, the innermost state's first.
         watches: Moves taken as soon as their guard holds, the innermost state's first.
         timers: Moves by time, of the whole path.
-        reactions: By state, the innermost first; each in authored order.
+        reactions: Of this state alone, in authored order.
         fallback: Lines for when there is no other answer.
     """
 
@@ -89,7 +89,7 @@ class Node:
     moves: Mapping[str, tuple[Move, ...]]
     watches: tuple[Move, ...]
     timers: tuple[Timer, ...]
-    reactions: tuple[tuple[Reaction, ...], ...]
+    reactions: tuple[Reaction, ...]
     fallback: tuple[str, ...]
 
 
@@ -151,7 +151,6 @@ class _Compiler:
             raise DefinitionError(f"two states are called `{name}`")
         parent = self.nodes[path[-2]] if len(path) > 1 else None
         tools = state.tools if state.tools is not None else parent.tools if parent else ()
-        reactions = tuple(self._reaction(name, heard) for heard in state.heard)
         watches = [
             move
             for key, transitions in state.on.items()
@@ -174,7 +173,7 @@ class _Compiler:
             moves=self._event_moves(state, parent),
             watches=(*watches, *(parent.watches if parent else ())),
             timers=(*self._timers(len(path) - 1, state), *(parent.timers if parent else ())),
-            reactions=((reactions,) if reactions else ()) + (parent.reactions if parent else ()),
+            reactions=tuple(self._reaction(name, heard) for heard in state.heard),
             fallback=self._fallback(path),
         )
 

@@ -204,7 +204,7 @@ def _all_moves(node: Node) -> list[Move]:
     moves = [move for group in node.moves.values() for move in group]
     moves += node.watches
     moves += [timer.move for timer in node.timers]
-    return moves + [reaction.move for group in node.reactions for reaction in group]
+    return moves + [reaction.move for reaction in node.reactions]
 
 
 def _next_due_s(node: Node, entered_at_s: Sequence[float], now_s: float) -> float:

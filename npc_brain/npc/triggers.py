@@ -1,0 +1,103 @@
+"""Which `heard` entry of the active states answers to what was heard.
+
+The innermost state's entries come first, then its parents'. Within a state the order is the
+author's, with one exception. An entry by `keywords` or `pattern` that matches is taken where it
+stands. When an entry by `like` matches, all of the state's `like` entries are compared and the one
+nearest in meaning is taken: how near sentences are is nothing that an author can put in order.
+
+An entry only takes part when its guard holds, one of `wants` is mentioned, and it is not a `once`
+entry that was taken before.
+"""
+
+import re
+from collections.abc import Callable, Collection, Mapping
+
+from npc_brain.npc.definition import Heard
+from npc_brain.npc.expressions import Scope
+from npc_brain.npc.machine import Node, Reaction
+from npc_brain.npc.state_machine import Machine, MachineState
+from npc_brain.understanding.matching import Encoder, MeaningMatcher
+
+MAX_CHARS = 1000
+"""Read of one text, from its start; bounds the time that an author's pattern can take."""
+
+_CURLY = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"'})
+
+
+class Triggers:
+    """The `heard` entries of one machine, ready to be matched; shared by all NPCs of the file."""
+
+    def __init__(self, machine: Machine, encoder: Encoder) -> None:
+        """Compile patterns and encode example sentences.
+
+        Args:
+            machine: Whose entries.
+            encoder: Compares sentences; `understanding.lexical` where there is no model.
+        """
+        self._machine = machine
+        self._finders: dict[str, Callable[[str], bool]] = {}
+        examples: dict[str, tuple[str, ...]] = {}
+        for node in machine.nodes.values():
+            for label, reaction in _own_reactions(node):
+                if reaction.heard.like:
+                    examples[label] = reaction.heard.like
+                else:
+                    self._finders[label] = _finder(reaction.heard)
+        self._meaning = MeaningMatcher(encoder, examples) if examples else None
+
+    def match(
+        self, state: MachineState, text: str, mentions: Collection[str], scope: Scope
+    ) -> Reaction | None:
+        """The entry that answers to `text`; None when none does.
+
+        Runs the encoder once when an entry by meaning may match (a few ms).
+
+        Args:
+            state: Where the NPC is.
+            text: What was heard.
+            mentions: Ids that the text names.
+            scope: For guards.
+        """
+        heard = text[:MAX_CHARS].translate(_CURLY)
+        scores: Mapping[str, float] | None = None
+        for name in reversed(self._machine.node(state).path):
+            nearest: tuple[float, Reaction] | None = None
+            for label, reaction in _own_reactions(self._machine.nodes[name]):
+                if not _takes_part(reaction, state, mentions, scope):
+                    continue
+                if finder := self._finders.get(label):
+                    if nearest is None and finder(heard):
+                        return reaction
+                    continue
+                if scores is None:
+                    scores = self._meaning.scores(heard) if self._meaning else {}
+                score = scores.get(label, 0.0)
+                if score >= reaction.heard.min and (nearest is None or score > nearest[0]):
+                    nearest = (score, reaction)
+            if nearest is not None:
+                return nearest[1]
+        return None
+
+
+def _own_reactions(node: Node) -> list[tuple[str, Reaction]]:
+    return [(f"{node.name}/{index}", each) for index, each in enumerate(node.reactions)]
+
+
+def _takes_part(
+    reaction: Reaction, state: MachineState, mentions: Collection[str], scope: Scope
+) -> bool:
+    heard = reaction.heard
+    if heard.once and reaction.key in state.used:
+        return False
+    if heard.wants and not any(wanted in mentions for wanted in heard.wants):
+        return False
+    return reaction.guard is None or reaction.guard.evaluate(scope)
+
+
+def _finder(heard: Heard) -> Callable[[str], bool]:
+    if heard.pattern is not None:
+        pattern = re.compile(heard.pattern, re.IGNORECASE)
+    else:
+        phrases = (r"\s+".join(map(re.escape, phrase.split())) for phrase in heard.keywords)
+        pattern = re.compile(rf"(?<!\w)(?:{'|'.join(phrases)})(?!\w)", re.IGNORECASE)
+    return lambda text: pattern.search(text) is not None

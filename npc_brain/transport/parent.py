@@ -15,7 +15,7 @@ from collections.abc import Callable
 POLL_INTERVAL_S = 0.5
 
 
-def watch_parent(pid: int, on_exit: Callable[[], None]) -> None:
+def watch_parent(pid: int, on_exit: Callable[[], object]) -> None:
     """Call `on_exit` from another thread, within a second, once process `pid` has ended.
 
     It is called at once when there is no such process.

@@ -344,7 +344,7 @@ class _Checker:
         if self.world_ids is None:
             return
         for name, value in args.items():
-            schema = tool.schema["properties"][name]
+            schema = tool.schema.get("properties", {}).get(name, {})
             domain = schema.get("x-ref") or schema.get("items", {}).get("x-ref")
             if domain is None:
                 continue

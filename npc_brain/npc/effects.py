@@ -231,6 +231,8 @@ def _parse_args(tool: Tool, value: Any) -> dict[str, Any]:
         args = {next(iter(properties)): value}
     else:
         raise EffectError(f"tool `{tool.name}` takes no arguments, got {value!r:.60}", (tool.name,))
+    if "properties" not in tool.schema and isinstance(value, dict):
+        return args
     for name, given in args.items():
         path = (tool.name, str(name)) if isinstance(value, dict) else (tool.name,)
         if name not in properties:

@@ -246,7 +246,7 @@ class SimulatedWorld:
     # --- saving --------------------------------------------------------------------------------
 
     def save(self) -> dict[str, Any]:
-        """Everything that changes, as JSON values. Walks under way are not part of it."""
+        """Everything that changes, as JSON values; walks under way keep their action ids."""
         return {
             "world": self.file.name,
             "time_s": self.time_s,
@@ -257,10 +257,11 @@ class SimulatedWorld:
             "facts": dict(self._facts),
             "quests": dict(self.quests.num_done),
             "near_player": sorted(self._near_player),
+            "walks": self._walkers.save(),
         }
 
     def load(self, saved: Mapping[str, Any]) -> list[Update]:
-        """Put the world back to what `save` gave; walks under way are cancelled.
+        """Put the world back to what `save` gave. Walks of the time before are cancelled.
 
         Raises:
             WorldError: When `saved` is damaged or is of another world; the world is unchanged.
@@ -279,6 +280,10 @@ class SimulatedWorld:
             quests = {str(quest_id): int(done) for quest_id, done in saved["quests"].items()}
             facts, doors = dict(saved["facts"]), set(saved["open_doors"])
             time_s, near = float(saved["time_s"]), set(saved["near_player"])
+            walks = [Walkers.restored(walk) for walk in saved["walks"]]
+            targets = positions.keys() | {place.id for place in self.file.places}
+            if not all(walk.actor_id in positions and walk.target_id in targets for walk in walks):
+                raise KeyError("walks")
             self.ledger.load(saved["ledger"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise WorldError(
@@ -293,6 +298,7 @@ class SimulatedWorld:
         self.ground.open_doors, self.ground.blocked = doors, blocked
         self.quests.num_done.update(quests)
         self._facts, self.time_s, self._near_player = facts, time_s, near
+        self._walkers.load(walks)
         self._events, self._notices = [], []
         self._revision += 1
         return updates

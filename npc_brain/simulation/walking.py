@@ -1,7 +1,7 @@
 """Walks: characters go step by step along paths, one walk each, and every walk ends once."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -98,6 +98,39 @@ class Walkers:
             walk.since_progress_s += dt_s
             updates += self._advance(walk, opened)
         return updates, opened
+
+    def save(self) -> list[dict[str, Any]]:
+        """The walks under way, as JSON values."""
+        return [
+            {
+                "actor": walk.actor_id,
+                "action_id": walk.action_id,
+                "target": walk.target_id,
+                "target_name": walk.target_name,
+                "follows": walk.follows,
+                "num_steps": walk.num_steps,
+            }
+            for walk in self._walks.values()
+        ]
+
+    def load(self, walks: Sequence[Walk]) -> None:
+        """Take up saved walks from where everyone stands now, in place of those under way."""
+        self._walks = {walk.actor_id: walk for walk in walks}
+        for walk in walks:
+            self._find_path(walk)
+
+    @staticmethod
+    def restored(saved: Mapping[str, Any]) -> Walk:
+        """One walk of `save`; raises KeyError, TypeError or ValueError when damaged."""
+        return Walk(
+            actor_id=str(saved["actor"]),
+            action_id=int(saved["action_id"]),
+            target_id=str(saved["target"]),
+            target_name=str(saved["target_name"]),
+            follows=bool(saved["follows"]),
+            path=[],
+            num_steps=int(saved["num_steps"]),
+        )
 
     def _advance(self, walk: Walk, opened: list[tuple[str, Door]]) -> list[Update]:
         while walk.path:

@@ -305,13 +305,13 @@ def test_saved_and_loaded_is_the_same() -> None:
     world.begin("mira", 1, "go_to", {"target": "yard"})
     run(world, 1)
     world.ledger.transfer("mira", "player", {"key": 1})
-    world.tick(0.1)
     saved = json.loads(json.dumps(world.save()))
     other = make_village()
     other.begin("mira", 4, "go_to", {"target": "yard"})
     assert statuses(other.load(saved)) == ["cancelled:loaded"]
     assert other.save() == world.save()
-    assert not other.is_walking("mira")
+    assert [u.action_id for u in run(other, 10) if u.status == "done"] == [1]
+    assert other.is_at("mira", "yard")
     World.from_snapshot(other.snapshot())
 
 

@@ -165,21 +165,20 @@ class GrammarCompiler:
         probe = matcher.deep_copy()
         ending: list[int] = []
         while not probe.is_accepting():
-            step = probe.compute_ff_tokens() or [self._closer(probe)]
+            step = probe.compute_ff_tokens() or self._closer(probe)
             ending += step
-            if len(ending) > max_tokens or not probe.consume_tokens(step):
+            if not step or len(ending) > max_tokens or not probe.consume_tokens(step):
                 return None
         return ending
 
-    def _closer(self, matcher: LLMatcher) -> int:
+    def _closer(self, matcher: LLMatcher) -> list[int]:
+        """The token that leads to the end soonest; empty when no token of the vocabulary fits."""
         mask = self.mask_of(matcher)
         is_allowed = mask[self._closers >> 3] >> (self._closers & 7) & 1
         if is_allowed.any():
-            return int(self._closers[is_allowed.argmax()])
+            return [int(self._closers[is_allowed.argmax()])]
         allowed = np.flatnonzero(np.unpackbits(mask, count=self._size, bitorder="little"))
-        if not len(allowed):
-            raise InferenceError(f"the grammar has no way on: {matcher.get_error()}")
-        return int(allowed[self._progress[allowed].argmax()])
+        return [int(allowed[self._progress[allowed].argmax()])] if len(allowed) else []
 
 
 def _progress(token: bytes) -> int:

@@ -83,9 +83,7 @@ class ToolChooser:
         masked = [self._respelt(_masked(text, mentions, span)) for span in spans]
         scores = _kernel(self._encode(masked), self._vectors) @ self._weights
         can_be = np.array([label in legal or label == JUST_TALK for label in self._labels])
-        matches = [
-            self._judge(row, can_be, span) for row, span in zip(scores, spans, strict=True)
-        ]
+        matches = [self._judge(row, can_be, span) for row, span in zip(scores, spans, strict=True)]
         asking = [match for match in matches if match.label != JUST_TALK]
         return max(asking, key=lambda match: match.margin) if asking else matches[0]
 

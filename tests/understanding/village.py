@@ -1,27 +1,37 @@
-"""The tavern village of the player lines: names, and the tools of four roles."""
+"""The tavern village of the player lines: its names, four roles, and the real tools.
+
+Everyone holds everything, so that the words of a line alone decide what it asks for.
+"""
 
 from typing import Any
 
+from npc_brain.tools.narrow import legal_schema
+from npc_brain.tools.registry import BUILT_INS
+from npc_brain.tools.spec import ToolContext
 from npc_brain.understanding.linking import Named
+from npc_brain.world.model import Entity, Inventory, Item, Place, WorldSnapshot
+from npc_brain.world.world import World
 
 PLACES = {
-    "tavern": ("tavern", "inn"), "smithy": ("smithy", "forge"), "market": ("market", "market square"),
-    "gate": ("gate", "town gate"), "well": ("well",), "mill": ("mill",), "cellar": ("cellar",),
-    "harbour": ("harbour", "harbor", "docks"), "bridge": ("bridge",), "cave": ("cave",),
-    "chapel": ("chapel",),
+    "tavern": ("tavern", "inn"), "smithy": ("smithy", "forge"),
+    "market": ("market", "market square"), "gate": ("gate", "town gate"), "well": ("well",),
+    "mill": ("mill",), "cellar": ("cellar",), "harbour": ("harbour", "harbor", "docks"),
+    "bridge": ("bridge",), "cave": ("cave",), "chapel": ("chapel",),
 }  # fmt: skip
 ITEMS = {
-    "bread": ("bread", "loaf of bread"), "ale": ("ale", "beer", "mug of ale"), "stew": ("stew", "bowl of stew"),
-    "cheese": ("cheese",), "sword": ("sword", "iron sword"), "hammer": ("hammer",),
-    "horseshoe": ("horseshoe",), "shield": ("shield",), "helmet": ("helmet", "helm"),
-    "cellar_key": ("cellar key",), "coin": ("coin", "gold coin", "gold"), "herbs": ("herbs",),
-    "rope": ("rope",), "lantern": ("lantern",), "letter": ("letter",), "map": ("map",),
+    "bread": ("bread", "loaf of bread"), "ale": ("ale", "beer", "mug of ale"),
+    "stew": ("stew", "bowl of stew"), "cheese": ("cheese",), "sword": ("sword", "iron sword"),
+    "hammer": ("hammer",), "horseshoe": ("horseshoe",), "shield": ("shield",),
+    "helmet": ("helmet", "helm"), "cellar_key": ("cellar key",),
+    "coin": ("coin", "gold coin", "gold"), "herbs": ("herbs",), "rope": ("rope",),
+    "lantern": ("lantern",), "letter": ("letter",), "map": ("map",),
     "potion": ("potion", "healing potion"), "apple": ("apple",),
 }  # fmt: skip
 PEOPLE = {
     "marta": ("Marta", "innkeeper"), "borin": ("Borin", "smith", "blacksmith"),
     "aldric": ("Aldric", "guard"), "yasmin": ("Yasmin", "merchant"),
 }  # fmt: skip
+NPC_OF_ROLE = {"innkeeper": "marta", "smith": "borin", "guard": "aldric", "merchant": "yasmin"}
 
 NAMED = [
     Named(id, kind, names)
@@ -29,7 +39,9 @@ NAMED = [
     for id, names in table.items()
 ]
 
-_SHOP = "inventory_list inventory_find inventory_count inventory_give inventory_take inventory_trade"
+_SHOP = (
+    "inventory_list inventory_find inventory_count inventory_give inventory_take inventory_trade"
+)
 _MIND = "remember recall end_conversation"
 ROLES: dict[str, frozenset[str]] = {
     "innkeeper": frozenset(f"{_SHOP} {_MIND} find_path distance nearest go_to".split()),
@@ -44,37 +56,45 @@ ROLES: dict[str, frozenset[str]] = {
 }
 
 
-def _object(required: str, **properties: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "properties": properties, "required": required.split()}
+def village() -> World:
+    everything = Inventory(items=dict.fromkeys(ITEMS, 50))
+    return World.from_snapshot(
+        WorldSnapshot(
+            revision=1,
+            items=tuple(
+                Item(id=id, name=names[0], aliases=names[1:], usable=True, slot="any", price=5)
+                for id, names in ITEMS.items()
+            ),
+            places=tuple(
+                Place(id=id, name=names[0], aliases=names[1:], position=(n, 0), tags=(id,))
+                for n, (id, names) in enumerate(PLACES.items())
+            ),
+            entities=(
+                Entity(id="player", name="Traveller", kind="player", position=(0, 1)),
+                *(
+                    Entity(id=id, name=names[0], aliases=names[1:], kind="npc", position=(n, 2))
+                    for n, (id, names) in enumerate(PEOPLE.items())
+                ),
+            ),
+            inventories=dict.fromkeys(["player", *PEOPLE], everything),
+            currency="coin",
+        )
+    )
 
 
-def _ref(domain: str, table: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "string", "x-ref": domain, "enum": sorted(table)}
+class _NoMemory:
+    def remember(self, text: str, subject_id: str | None = None) -> None:
+        del text, subject_id
+
+    def recall(self, query: str, limit: int = 3) -> list[str]:
+        del query, limit
+        return []
 
 
-_COUNT = {"type": "integer", "minimum": 1, "default": 1}
-_HELD = _ref("held_item", ITEMS)
-_TARGET = _ref("target", PLACES | {person: () for person in PEOPLE})
-
-PARAMETERS: dict[str, dict[str, Any]] = {
-    "inventory_list": _object(""),
-    "inventory_find": _object("item", item=_ref("item", ITEMS)),
-    "inventory_count": _object("item", item=_ref("item", ITEMS)),
-    "inventory_give": _object("item", item=_HELD, count=_COUNT),
-    "inventory_take": _object("item", item=_ref("speaker_item", ITEMS), count=_COUNT),
-    "inventory_trade": _object(
-        "give_item get_item",
-        give_item=_HELD,
-        give_count=_COUNT,
-        get_item=_ref("speaker_item", ITEMS),
-        get_count=_COUNT,
-    ),
-    "inventory_use": _object("item", item=_HELD),
-    "inventory_equip": _object("item", item=_HELD),
-    "find_path": _object("to", to=_TARGET),
-    "distance": _object("to", to=_TARGET),
-    "is_reachable": _object("to", to=_TARGET),
-    "go_to": _object("to", to=_TARGET),
-    "plan_route": _object("stops", stops={"type": "array", "minItems": 2, "items": _TARGET}),
-}
-"""As the real tools declare them, with everything held by everyone."""
+def schemas(tool_name: str, role: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The declared and the legal schema of a tool for an NPC of that role."""
+    context = ToolContext(village(), NPC_OF_ROLE[role], "player", {}, _NoMemory())
+    tool = BUILT_INS[tool_name]
+    legal = legal_schema(tool, context)
+    assert legal is not None
+    return tool.schema, legal

@@ -15,6 +15,7 @@ import heapq
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -78,10 +79,18 @@ def direction(start: Position, goal: Position) -> str:
 
 
 class Navigator:
-    """Shortest paths over one nav grid or graph. May be called from one thread at a time."""
+    """Shortest paths over one nav grid or graph. May be called from one thread at a time.
+
+    Costs nothing until first asked.
+    """
 
     def __init__(self, nav: NavGrid | NavGraph) -> None:
-        self._search = _GridSearch(nav) if isinstance(nav, NavGrid) else _GraphSearch(nav)
+        self._nav = nav
+
+    @cached_property
+    def _search(self) -> "_GridSearch | _GraphSearch":
+        nav = self._nav
+        return _GridSearch(nav) if isinstance(nav, NavGrid) else _GraphSearch(nav)
 
     def path(self, start: Position, goal: Position) -> Path | None:
         """The cheapest path, or None when there is none.

@@ -40,6 +40,7 @@ class World:
     Attributes:
         revision: Rises with each patch.
         nav: The nav grid or graph; None when the engine answers paths itself.
+        navigator: Path search over `nav`; None without.
         items: The item catalogue by id.
         places: By id.
         entities: By id; no id names both a place and an entity.
@@ -53,6 +54,7 @@ class World:
         *,
         revision: int = 0,
         nav: _Nav = None,
+        navigator: Navigator | None = None,
         items: Mapping[str, Item] = MappingProxyType({}),
         places: Mapping[str, Place] = MappingProxyType({}),
         entities: Mapping[str, Entity] = MappingProxyType({}),
@@ -62,13 +64,13 @@ class World:
     ) -> None:
         self.revision = revision
         self.nav = nav
+        self.navigator = navigator or (Navigator(nav) if nav else None)
         self.items = items
         self.places = places
         self.entities = entities
         self.inventories = inventories
         self.facts = facts
         self.currency = currency
-        self._navigator: Navigator | None = None
 
     @classmethod
     def empty(cls) -> "World":
@@ -117,9 +119,11 @@ class World:
                 retryable=False,
             )
         removed = patch.removed
+        nav = _patched_nav(self.nav, patch)
         world = World(
             revision=patch.revision,
-            nav=_patched_nav(self.nav, patch),
+            nav=nav,
+            navigator=self.navigator if nav is self.nav else None,
             items=_merged("items", self.items, _by_id("items", patch.items), removed.items),
             places=_merged("places", self.places, _by_id("places", patch.places), removed.places),
             entities=_merged(
@@ -131,8 +135,7 @@ class World:
             facts=_merged("facts", self.facts, patch.facts, removed.facts),
             currency=self.currency,
         )
-        if world.nav is self.nav:
-            world._navigator = self._navigator
+        if nav is self.nav:
             _check_positions(world, patch.places, patch.entities)
         else:
             _check_positions(world, world.places.values(), world.entities.values())
@@ -140,13 +143,6 @@ class World:
         if removed.items:
             _check_currency(world)
         return world
-
-    @property
-    def navigator(self) -> Navigator | None:
-        """Path search over `nav`, made when first asked for; None without `nav`."""
-        if self._navigator is None and self.nav is not None:
-            self._navigator = Navigator(self.nav)
-        return self._navigator
 
     def item(self, item_id: str) -> Item | None:
         """The catalogue's entry, if there is one."""

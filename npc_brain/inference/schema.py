@@ -4,6 +4,7 @@ Every keyword below is enforced while the model writes. Anything else is refused
 is registered, not when it is called: a keyword that is ignored is a promise broken in silence.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from llguidance import LLMatcher
@@ -26,14 +27,7 @@ _MAX_STRING_CHARS = 400
 _MAX_ARRAY_ITEMS = 32
 _MAX_MAGNITUDE = 2_147_483_647
 
-JSON_OPTIONS: dict[str, Any] = {
-    "whitespace_flexible": False,
-    "item_separator": ", ",
-    "key_separator": ": ",
-    "json_allowed_escapes": '"\\',
-}
-"""How arguments are written (llguidance's `x-guidance`): with the separators of `json.dumps`, and
-without control characters in strings."""
+_SAFE_ESCAPES = '"\\'
 
 
 def check_schema(parameters: dict[str, Any], *, name: str = "function") -> None:
@@ -48,16 +42,42 @@ def bounded_schema(parameters: dict[str, Any], *, name: str = "function") -> dic
     """`parameters` made finite: what it allows is a finite subset of what the original allows.
 
     Objects are closed; strings get at most 400 characters, arrays 32 items, numbers a magnitude of
-    at most 2147483647, unless the schema says less. Raises InferenceError like `check_schema`.
+    at most 2147483647, unless the schema says less. It also tells llguidance (`x-guidance`) to
+    write the separators of `json.dumps`, and ASCII control characters in strings only when an enum
+    has some. Raises InferenceError like `check_schema`.
     """
     if parameters.get("type") != "object":
         raise _error(name, "", f"has type {parameters.get('type')!r}, wanted 'object'")
     schema = _bounded(parameters, name, "", 0)
-    grammar = LLMatcher.grammar_from_json_schema({**schema, "x-guidance": JSON_OPTIONS})
-    problem = LLMatcher.validate_grammar(grammar)
+    schema["x-guidance"] = _how_to_write(schema)
+    problem = LLMatcher.validate_grammar(LLMatcher.grammar_from_json_schema(schema))
     if problem:
         raise _error(name, "", problem.split("\n", 1)[0])
     return schema
+
+
+def _how_to_write(schema: dict[str, Any]) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "whitespace_flexible": False,
+        "item_separator": ", ",
+        "key_separator": ": ",
+    }
+    # llguidance drops a character of an enum's text when its escape is not allowed.
+    if all(char.isprintable() for text in _literals(schema) for char in text):
+        options["json_allowed_escapes"] = _SAFE_ESCAPES
+    return options
+
+
+def _literals(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, child in value.items():
+            yield key
+            yield from _literals(child)
+    elif isinstance(value, list):
+        for child in value:
+            yield from _literals(child)
 
 
 def _bounded(schema: Any, name: str, path: str, depth: int) -> dict[str, Any]:

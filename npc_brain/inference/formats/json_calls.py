@@ -24,7 +24,7 @@ from npc_brain.inference.formats.base import (
     require_something,
 )
 from npc_brain.inference.grammar import line_terminal
-from npc_brain.inference.schema import JSON_OPTIONS, bounded_schema
+from npc_brain.inference.schema import bounded_schema
 from npc_brain.inference.tokenizer import Tokenizer
 
 _OPEN, _CLOSE = "<tool_call>", "</tool_call>"
@@ -57,11 +57,10 @@ def _call_rules(functions: Sequence[FunctionSchema]) -> list[str]:
     ]
     for index, function in enumerate(functions):
         schema = bounded_schema(function.parameters, name=function.name)
-        arguments = json.dumps({**schema, "x-guidance": JSON_OPTIONS})
         head = json.dumps(f'{function.name}", "arguments": ')
         rules += [
             f"call_{index}: {head} arguments_{index}",
-            f"arguments_{index}: %json {arguments}",
+            f"arguments_{index}: %json {json.dumps(schema)}",
         ]
     return rules
 

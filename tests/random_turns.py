@@ -102,7 +102,7 @@ def random_requests(rng: np.random.Generator) -> Iterator[ChatRequest]:
             ),
             sampling=Sampling(
                 temperature=float(rng.choice([0.0, 0.7, 2.0])),
-                top_k=int(rng.choice([0, 40])),
+                top_k=0 if rng.random() < 0.1 else 40,
                 seed=int(rng.integers(1 << 30)),
             ),
             max_tokens=int(rng.integers(100, 160)) if rng.random() < 0.5 else 100,

@@ -2,10 +2,11 @@
 
 The work is done on a few candidates. Sorting or exponentiating a whole 262k vocabulary costs
 milliseconds, a comparison with a threshold and a list of what passed costs 0.06 ms; so a threshold
-below the maximum picks the candidates, and is lowered when they do not suffice.
+picks the candidates, and is lowered when too few of them are allowed.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +14,11 @@ import numpy.typing as npt
 from npc_brain.inference.chat import Sampling
 from npc_brain.inference.grammar import TokenMask
 
-_NEAR = 8.0
-"""First threshold below the maximum: usually leaves some dozens of a trained model's tokens."""
+_BLOCK = 32
 _NEGLIGIBLE = 30.0
 """Tokens whose scaled logit is further below the maximum (probability < 1e-13) are never drawn."""
+_NUM_FIRST_SORTED = 512
+"""How many tokens top-p sorts before it sorts them all."""
 
 _Ids = npt.NDArray[np.intp]
 _Row = npt.NDArray[np.float32]
@@ -43,14 +45,13 @@ class Sampler:
                 all. Bits beyond the vocabulary are ignored.
         """
         self._penalise(logits)
-        best = int(logits.argmax())
-        is_best_allowed = mask is None or bool(mask[best >> 3] >> (best & 7) & 1)
         if self._sampling.temperature <= 0.0:
-            if is_best_allowed:
+            best = int(logits.argmax())
+            if mask is None or mask[best >> 3] >> (best & 7) & 1:
                 return best
             allowed = _allowed_ids(mask, len(logits))
             return int(allowed[logits[allowed].argmax()])
-        ids = self._candidates(logits, mask, float(logits[best]) if is_best_allowed else None)
+        ids = self._candidates(logits, mask)
         return self._draw(ids, logits[ids])
 
     def _penalise(self, logits: _Row) -> None:
@@ -61,38 +62,68 @@ class Sampler:
         values = logits[seen]
         logits[seen] = np.where(values > 0, values / penalty, values * penalty)
 
-    def _candidates(self, logits: _Row, mask: TokenMask | None, best: float | None) -> _Ids:
-        """Allowed ids, the `top_k` likeliest among them; without top_k all but the negligible.
-
-        `best` is the highest logit if that token is allowed, else None.
-        """
-        top_k, temperature = self._sampling.top_k, self._sampling.temperature
-        if best is not None:
-            depth = _NEAR if top_k else _NEGLIGIBLE * temperature
-            ids = _only_allowed(np.flatnonzero(logits >= best - depth), mask)
-            if not top_k or len(ids) >= top_k:
-                return ids
+    def _candidates(self, logits: _Row, mask: TokenMask | None) -> _Ids:
+        """Allowed ids, the `top_k` likeliest among them; without top_k all but the negligible."""
+        top_k = self._sampling.top_k
+        if top_k and not _is_narrow(mask):
+            for num_wanted in (2 * top_k, 32 * top_k):
+                ids = _only_allowed(np.flatnonzero(logits >= _threshold(logits, num_wanted)), mask)
+                if len(ids) >= top_k:
+                    return ids
         ids = _allowed_ids(mask, len(logits))
         values = logits[ids]
-        near: _Ids = ids[values >= values.max() - _NEGLIGIBLE * temperature]
+        depth = _NEGLIGIBLE * self._sampling.temperature
+        near: _Ids = ids[values >= values.max() - depth]
         return near
 
     def _draw(self, ids: _Ids, values: _Row) -> int:
-        """Draw from `ids` after top-k and top-p; equal logits are ordered by id."""
+        """Draw from `ids` after top-k and top-p; of equal logits the lower id comes first."""
         top_k, top_p = self._sampling.top_k, self._sampling.top_p
-        if top_k and len(ids) > top_k:
-            kept = values >= np.partition(values, -top_k)[-top_k]
-            ids, values = ids[kept], values[kept]
-        order = np.argsort(-values, kind="stable")[: top_k or None]
-        scaled = values[order].astype(np.float64) / self._sampling.temperature
-        weights = np.exp(scaled - scaled[0])
-        cumulative = np.cumsum(weights)
+        if top_k:
+            best = _largest(values, top_k)
+            ids, values = ids[best], values[best]
+        weights = np.exp((values.astype(np.float64) - values.max()) / self._sampling.temperature)
         if top_p < 1.0:
-            num_kept = int(np.searchsorted(cumulative, top_p * cumulative[-1])) + 1
-            cumulative = cumulative[:num_kept]
+            best = _nucleus(weights, top_p)
+            ids, weights = ids[best], weights[best]
+        cumulative = np.cumsum(weights)
         point = self._rng.random() * cumulative[-1]
-        index = min(int(np.searchsorted(cumulative, point, side="right")), len(cumulative) - 1)
-        return int(ids[order[index]])
+        index = min(int(np.searchsorted(cumulative, point, side="right")), len(ids) - 1)
+        return int(ids[index])
+
+
+def _threshold(logits: _Row, num_wanted: int) -> float:
+    """A value that at least `num_wanted` logits reach, and usually few more.
+
+    The maxima of `num_wanted` blocks reach it (a block is every n-th logit). Finding them costs
+    one pass; a partition of the whole vocabulary would cost ten times that.
+    """
+    num_blocks = len(logits) // _BLOCK
+    if num_blocks <= num_wanted:
+        return -np.inf
+    maxima = logits[: num_blocks * _BLOCK].reshape(_BLOCK, num_blocks).max(axis=0)
+    return float(np.partition(maxima, -num_wanted)[-num_wanted])
+
+
+def _largest(values: npt.NDArray[np.floating[Any]], num: int) -> _Ids:
+    """Where the `num` largest values are, largest first."""
+    if len(values) <= num:
+        return np.argsort(-values, kind="stable")
+    near = np.flatnonzero(values >= np.partition(values, -num)[-num])
+    largest: _Ids = near[np.argsort(-values[near], kind="stable")][:num]
+    return largest
+
+
+def _nucleus(weights: npt.NDArray[np.float64], top_p: float) -> _Ids:
+    """Where the largest weights are that sum to at least `top_p` of all, largest first."""
+    wanted = top_p * float(weights.sum())
+    for num in (_NUM_FIRST_SORTED, len(weights)):
+        order = _largest(weights, num)
+        cumulative = np.cumsum(weights[order])
+        if cumulative[-1] >= wanted:
+            break
+    nucleus: _Ids = order[: int(np.searchsorted(cumulative, wanted)) + 1]
+    return nucleus
 
 
 def _only_allowed(ids: _Ids, mask: TokenMask | None) -> _Ids:
@@ -103,7 +134,16 @@ def _only_allowed(ids: _Ids, mask: TokenMask | None) -> _Ids:
     return allowed
 
 
+def _is_narrow(mask: TokenMask | None) -> bool:
+    """Whether a mask allows so few tokens that it is best to begin with those."""
+    return mask is not None and 8 * int(np.count_nonzero(mask)) < len(mask)
+
+
 def _allowed_ids(mask: TokenMask | None, vocab_size: int) -> _Ids:
     if mask is None:
         return np.arange(vocab_size)
-    return np.flatnonzero(np.unpackbits(mask, count=vocab_size, bitorder="little"))
+    used = np.flatnonzero(mask)  # most masks are nearly empty or nearly full
+    bits = np.unpackbits(mask[used, None], axis=1, bitorder="little")
+    rows, columns = np.nonzero(bits)
+    ids: _Ids = used[rows] * 8 + columns
+    return ids[: np.searchsorted(ids, vocab_size)]

@@ -146,7 +146,7 @@ class _Checker:
         return {"type": wanted, **kept, **getattr(self, f"_{wanted}")(kept, where, depth)}
 
     def _string(self, schema: dict[str, Any], where: str, depth: int) -> dict[str, Any]:
-        if "x-ref" in schema and schema["x-ref"] not in set(Domain):
+        if "x-ref" in schema and schema["x-ref"] not in list(Domain):
             domains = ", ".join(Domain)
             raise _fault(self._tool, where, f"x-ref {schema['x-ref']!r}", f"use one of {domains}")
         if "enum" in schema:

@@ -11,8 +11,8 @@ from rapidfuzz import fuzz, process
 
 _UNCOUNTED_WORDS = """
 ale armour armor beer bread cheese cider cloth copper corn fish flour food fruit gold grain hay
-honey iron leather mead meat milk money oil ore rice salt silk silver steel stew sugar tea thread timber
-water wheat wine wood wool
+honey iron leather mead meat milk money oil ore rice salt silk silver steel stew sugar tea
+thread timber water wheat wine wood wool
 """
 _UNCOUNTED = frozenset(_UNCOUNTED_WORDS.split())
 _IRREGULAR = {"man": "men", "woman": "women", "foot": "feet", "tooth": "teeth", "goose": "geese",

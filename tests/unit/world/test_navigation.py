@@ -52,7 +52,8 @@ def check_path(costs: Costs, path: Path, start: Cell, goal: Cell) -> None:
     assert (path.waypoints[0], path.waypoints[-1]) == (start, goal)
     assert path.num_steps == len(path.waypoints) - 1
     total = 0.0
-    for here, there in itertools.pairwise(path.waypoints):
+    cells: list[Cell] = [(int(cell[0]), int(cell[1])) for cell in path.waypoints]
+    for here, there in itertools.pairwise(cells):
         total += dict(steps_from(costs, here))[there]
     assert path.cost == pytest.approx(total, abs=1e-9)
 

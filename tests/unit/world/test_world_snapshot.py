@@ -52,7 +52,7 @@ def test_lookups() -> None:
     assert world.item("bread") == BREAD
     assert world.place("well") == WELL
     assert world.entity("mira") == MIRA
-    assert world.place("mira") is world.entity("well") is world.item("well") is None
+    assert (world.place("mira"), world.entity("well"), world.item("well")) == (None, None, None)
     assert (world.held("mira", "bread"), world.held("mira", "coin"), world.held("x", "y")) == (
         2, 0, 0,
     )  # fmt: skip

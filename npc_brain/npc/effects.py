@@ -239,7 +239,11 @@ def _parse_args(tool: Tool, value: Any) -> dict[str, Any]:
             hint = did_you_mean(str(name), properties) or f"it has: {', '.join(properties)}"
             raise EffectError(f"tool `{tool.name}` has no argument `{name}`", path, hint)
         _check_type(tool.name, name, given, properties[name], path)
-    missing = [name for name in tool.schema.get("required", ()) if name not in args]
+    missing = [
+        name
+        for name in tool.schema.get("required", ())
+        if name not in args and "x-default" not in properties.get(name, {})
+    ]
     if missing:
         wanted = f"`{'`, `'.join(missing)}`"
         raise EffectError(f"tool `{tool.name}` also needs {wanted}", (tool.name,))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rapidfuzz import process
+from rapidfuzz import fuzz, process
 
 from npc_brain.errors import DefinitionError
 from npc_brain.memory.blackboard import MAX_NUMBER, Kind, kind_of
@@ -98,7 +98,7 @@ def parse(text: str, kinds: Mapping[str, Kind], *, has_event: bool) -> Parsed:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint naming the known word nearest to `word`; empty when none is near."""
-    found = process.extractOne(word, sorted(known), score_cutoff=70)
+    found = process.extractOne(word, sorted(known), scorer=fuzz.ratio, score_cutoff=65)
     return f"did you mean `{found[0]}`?" if found else ""
 
 

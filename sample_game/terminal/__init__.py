@@ -1,0 +1,1 @@
+"""The sample game in a terminal."""

@@ -34,6 +34,8 @@ MAX_VALUES = 100_000
 _Container = TypeVar("_Container", dict[str, Any], tuple[Any, ...])
 _MAX_ID = 2**63 - 1
 _NUM_ERRORS_TOLD = 3
+_MAX_ERRORS_READ = 1_000
+"""pydantic formats all mistakes or none, which costs a microsecond each."""
 
 
 class DecodeError(ProtocolError):
@@ -245,13 +247,20 @@ def _envelope(
 
 def _bad_fields(type_name: str, error: ValidationError) -> DecodeError:
     in_envelope = error.title == Envelope.__name__
+    num_mistakes = error.error_count()
+    if num_mistakes > _MAX_ERRORS_READ:
+        return DecodeError(
+            f"{type_name}: {num_mistakes} mistakes in the body",
+            code=ErrorCode.BAD_BODY,
+            hint=f"Check it against the schema of {type_name} in schemas/.",
+        )
     problems = [
         f"{'.'.join(map(str, ('body',) * (not in_envelope) + problem['loc']))}: "
         f"{problem['msg'][0].lower()}{problem['msg'][1:]}, got {_told(problem['input'])}"
         for problem in error.errors(include_url=False, include_context=False)[:_NUM_ERRORS_TOLD]
     ]
-    if (num_more := error.error_count() - len(problems)) > 0:
-        problems.append(f"and {num_more} more")
+    if num_mistakes > len(problems):
+        problems.append(f"and {num_mistakes - len(problems)} more")
     return DecodeError(
         f"{type_name}: {'; '.join(problems)}",
         code=ErrorCode.BAD_FRAME if in_envelope else ErrorCode.BAD_BODY,

@@ -1,12 +1,12 @@
 """The bridge from a backend's thread to the event loop."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from npc_brain.inference.chat import Backend, ChatEvent, ChatRequest, Finished
 
 
-async def stream(backend: Backend, request: ChatRequest) -> AsyncIterator[ChatEvent]:
+async def stream(backend: Backend, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
     """Submit `request` and yield its events, `Finished` last.
 
     Closing the iterator, or cancelling the task that reads it, cancels the generation.

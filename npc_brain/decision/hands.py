@@ -33,19 +33,28 @@ class Performed:
     Attributes:
         args: The arguments with defaults filled in, as sent to the engine.
         action_id: Of an action that goes on; None when nothing is left to wait for.
+        was_requested: Whether the engine was asked for an action; its end is then an event of its
+            own.
     """
 
     tool: Tool
     args: dict[str, Any]
     result: ToolResult
     action_id: int | None = None
+    was_requested: bool = False
 
 
 class Hands:
-    """The calls of one stage's NPCs. Used from the event loop only."""
+    """The calls of one stage's NPCs. Used from the event loop only.
+
+    Attributes:
+        unspoken: By action id the person spoken with, for actions begun in turns whose outcome the
+            NPC has not spoken of yet.
+    """
 
     def __init__(self, port: EnginePort, clock: Clock) -> None:
         self.tracker = ActionTracker(clock)
+        self.unspoken: dict[int, str | None] = {}
         self._port = port
         self._news: dict[int, asyncio.Queue[Action]] = {}
         self._calls: dict[int, tuple[str, asyncio.Future[ToolResult]]] = {}
@@ -74,14 +83,16 @@ class Hands:
         self._port.request_action(
             ctx.npc_id, action.action_id, tool.name, plain, tool.timeout_ms, turn_id
         )
-        return Performed(tool, plain, action_result(tool, action, ctx.world), action.action_id)
+        result = action_result(tool, action, ctx.world)
+        return Performed(tool, plain, result, action.action_id, was_requested=True)
 
     async def perform(
         self, tool: Tool, ctx: ToolContext, args: dict[str, Any], turn_id: int | None
     ) -> Performed:
-        """Carry out a call and wait as long as a line may wait for its outcome."""
+        """Carry out a call of a turn and wait as long as a line may wait for its outcome."""
         performed = self.start(tool, ctx, args, turn_id)
         if performed.action_id is not None:
+            self.unspoken[performed.action_id] = ctx.speaker_id
             action = await self._wait(tool, performed.action_id)
             open_id = None if action.is_ended else action.action_id
             result = action_result(tool, action, ctx.world)
@@ -103,6 +114,10 @@ class Hands:
         for action in ended:
             self._tell(action)
         return ended
+
+    def is_awaited(self, action_id: int) -> bool:
+        """Whether a turn waits for news of an action, to speak of it itself."""
+        return action_id in self._news
 
     def cancel(self, action_id: int) -> None:
         """Tell the engine that an action is no longer wanted."""

@@ -97,13 +97,18 @@ class Step:
     faults: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Machine:
     """A compiled state machine; immutable, made by `compile_machine`."""
 
     nodes: Mapping[str, Node]
     kinds: Mapping[str, Kind]
     initial: str
+
+    @property
+    def tool_names(self) -> frozenset[str]:
+        """Tools that are legal in some state."""
+        return frozenset(name for node in self.nodes.values() for name in node.tools)
 
     def node(self, state: MachineState) -> Node:
         """All that applies in a state."""

@@ -144,6 +144,26 @@ class World:
             _check_currency(world)
         return world
 
+    def with_npc(self, npc_id: str, name: str, position: Position) -> "World":
+        """This world, same revision, with an NPC that the engine did not list among the entities.
+
+        Raises:
+            WorldError: BAD_WORLD when the position does not fit the nav.
+        """
+        entity = Entity(id=npc_id, name=name, kind="npc", position=position)
+        _check_positions(self, (), (entity,))
+        return World(
+            revision=self.revision,
+            nav=self.nav,
+            navigator=self.navigator,
+            items=self.items,
+            places=self.places,
+            entities={**self.entities, npc_id: entity},
+            inventories=self.inventories,
+            facts=self.facts,
+            currency=self.currency,
+        )
+
     def item(self, item_id: str) -> Item | None:
         """The catalogue's entry, if there is one."""
         return self.items.get(item_id)

@@ -1,0 +1,125 @@
+"""What NPCs think with: a language model when there is one, and the understanding of sentences.
+
+Shared by all sessions of a sidecar. Encoding a sentence takes milliseconds and learning an NPC's
+examples up to a second, so both happen on a thread of their own and never in the event loop.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+from weakref import WeakKeyDictionary
+
+from npc_brain.inference.chat import Backend
+from npc_brain.npc.expressions import Scope
+from npc_brain.npc.machine import Reaction
+from npc_brain.npc.npc import Npc
+from npc_brain.npc.state_machine import Machine
+from npc_brain.npc.triggers import Triggers
+from npc_brain.understanding.choosing import ToolChooser
+from npc_brain.understanding.examples import TOOL_EXAMPLES
+from npc_brain.understanding.linking import EntityLinker, Mention, Named
+from npc_brain.understanding.matching import Encoder, Match
+from npc_brain.world.world import World
+
+MAX_CHOOSERS = 16
+"""NPC files whose learned examples are kept."""
+
+_Result = TypeVar("_Result")
+
+
+class Mind:
+    """The thinking parts of a sidecar.
+
+    Attributes:
+        backend: The language model; None while it loads, and without one.
+        encoder: Tells how alike sentences are; replaced when a better one has been loaded.
+    """
+
+    def __init__(self, encoder: Encoder, backend: Backend | None = None) -> None:
+        self.backend = backend
+        self.encoder = encoder
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="npc-brain-understanding")
+        self._choosers: OrderedDict[object, ToolChooser] = OrderedDict()
+        self._machines: WeakKeyDictionary[Machine, tuple[Encoder, Triggers]] = WeakKeyDictionary()
+        self._linker: tuple[tuple[Named, ...], EntityLinker] = ((), EntityLinker(()))
+
+    async def run(self, work: Callable[[], _Result]) -> _Result:
+        """Run `work` on the understanding thread and wait for it without blocking the loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    async def mentions(self, text: str, world: World) -> list[Mention]:
+        """What `text` names of the world."""
+        return await self.run(lambda: self._linker_for(world).find(text))
+
+    async def choose_tool(
+        self,
+        text: str,
+        mentions: Sequence[Mention],
+        legal: Collection[str],
+        own_examples: Mapping[str, Sequence[str]],
+    ) -> Match:
+        """The tool of `legal` that `text` asks for, or `JUST_TALK`.
+
+        `own_examples` are sentences by tool name besides the English defaults.
+        """
+        return await self.run(lambda: self._chooser(own_examples).choose(text, mentions, legal))
+
+    async def match_heard(
+        self, npc: Npc, text: str, mentions: Sequence[Mention], scope: Scope
+    ) -> Reaction | None:
+        """The author's reaction to `text` in the NPC's present state, if any."""
+        ids = {mention.id for mention in mentions}
+        return await self.run(
+            lambda: self._triggers(npc.machine).match(npc.state, text, ids, scope)
+        )
+
+    async def prepare(self, machine: Machine, own_examples: Mapping[str, Sequence[str]]) -> None:
+        """Learn an NPC's triggers and examples ahead of the first thing it hears."""
+        await self.run(lambda: (self._triggers(machine), self._chooser(own_examples)))
+
+    def close(self) -> None:
+        """End the threads; blocks until they have."""
+        self._thread.shutdown(cancel_futures=True)
+        if self.backend is not None:
+            self.backend.close()
+
+    def _chooser(self, own_examples: Mapping[str, Sequence[str]]) -> ToolChooser:
+        key = (id(self.encoder), tuple((name, tuple(own_examples[name])) for name in own_examples))
+        chooser = self._choosers.get(key)
+        if chooser is None:
+            labels = [*TOOL_EXAMPLES, *(name for name in own_examples if name not in TOOL_EXAMPLES)]
+            examples = {
+                name: (*TOOL_EXAMPLES.get(name, ()), *own_examples.get(name, ())) for name in labels
+            }
+            chooser = self._choosers[key] = ToolChooser(self.encoder, examples)
+            while len(self._choosers) > MAX_CHOOSERS:
+                self._choosers.popitem(last=False)
+        self._choosers.move_to_end(key)
+        return chooser
+
+    def _triggers(self, machine: Machine) -> Triggers:
+        encoder, triggers = self._machines.get(machine, (None, None))
+        if triggers is None or encoder is not self.encoder:
+            triggers = Triggers(machine, self.encoder)
+            self._machines[machine] = (self.encoder, triggers)
+        return triggers
+
+    def _linker_for(self, world: World) -> EntityLinker:
+        named = tuple(named_in(world))
+        if named != self._linker[0]:
+            self._linker = (named, EntityLinker(named))
+        return self._linker[1]
+
+
+def named_in(world: World) -> list[Named]:
+    """All that a player can name in a world."""
+    named = [Named(i.id, "item", (i.name, *i.aliases)) for i in world.items.values()]
+    named += [Named(p.id, "place", (p.name, *p.aliases)) for p in world.places.values()]
+    for entity in world.entities.values():
+        kind = "object" if entity.kind == "object" else "person"
+        named.append(Named(entity.id, kind, (entity.name, *entity.aliases)))
+    tags = {tag: None for place in world.places.values() for tag in place.tags}
+    tags |= {tag: None for entity in world.entities.values() for tag in entity.tags}
+    return named + [Named(tag, "tag", (tag.replace("_", " "),)) for tag in tags]

@@ -1,0 +1,272 @@
+"""What an NPC does and says in a turn.
+
+In this order, and the first that answers ends it: the author's safety rules, the author's reactions
+to what was heard, a tool chosen by the sentence encoder, the language model, an authored line for
+the state. The outcome of every tool call is worded from what came of it.
+"""
+
+import logging
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from npc_brain.decision.hands import Performed
+from npc_brain.decision.scene import InnerEvent, Scene, tool_end
+from npc_brain.decision.speech import run_agent_loop, speak
+from npc_brain.decision.turn import Turn
+from npc_brain.decision.wording import fallback_line, outcome_lines, values_of
+from npc_brain.errors import InferenceError
+from npc_brain.inference.chat import Backend, FunctionCall, FunctionSchema
+from npc_brain.npc.definition import Safety
+from npc_brain.npc.effects import Use, pick_line
+from npc_brain.npc.machine import Reaction
+from npc_brain.npc.npc import Npc
+from npc_brain.npc.state_machine import CONVERSATION_ENDED, HEARD
+from npc_brain.tools.narrow import legal_schema
+from npc_brain.tools.registry import BUILT_INS
+from npc_brain.tools.spec import Tool, refusal
+from npc_brain.understanding.arguments import Missing, fill
+from npc_brain.understanding.examples import JUST_TALK
+from npc_brain.understanding.linking import Mention
+from npc_brain.understanding.trading import Money
+
+SURE_MARGIN = 0.1
+"""Of a tool choice by the encoder; below it, `tool_choice: both` leaves the choice to the model."""
+
+_log = logging.getLogger(__name__)
+
+RaiseEvent = Callable[[Npc, InnerEvent, str | None], None]
+"""Lets an NPC's machine react to an event; what it then says comes in a turn of its own."""
+
+
+class Responder:
+    """Responds in turns. One serves all NPCs of a scene."""
+
+    def __init__(self, scene: Scene, raise_event: RaiseEvent) -> None:
+        self._scene = scene
+        self._raise_event = raise_event
+
+    async def respond(self, turn: Turn) -> None:
+        """Do and say what the turn calls for. Raises TimeoutError when a deadline has passed."""
+        prospect = turn.prospect
+        turn.utterance.emotion = turn.npc.node.emotion or "neutral"
+        if prospect.cause == "state":
+            turn.say(" ".join(prospect.lines), "scripted")
+        elif prospect.outcome is not None:
+            await self._tell_outcome(turn, prospect.outcome)
+        else:
+            await self._answer(turn)
+
+    async def _answer(self, turn: Turn) -> None:
+        scene, npc, text = self._scene, turn.npc, turn.prospect.text
+        speaker_id = npc.last_speaker_id = turn.prospect.speaker_id
+        is_first = speaker_id not in npc.met
+        npc.met.add(speaker_id or "")
+        npc.transcript.add(speaker_id or "", text)
+        self._raise_event(npc, InnerEvent(HEARD), speaker_id)
+        values = npc.values(scene.world, speaker_id)
+        if self._refuses(npc.definition.safety, text):
+            turn.say(pick_line(npc.definition.safety.line, values, npc.rng) or "…", "scripted")
+            return
+        mentions = await scene.mind.mentions(text, scene.world)
+        instruction = ""
+        scope = npc.scope(scene.world, speaker_id=speaker_id)
+        reaction = await scene.mind.match_heard(npc, text, mentions, scope)
+        if reaction is not None:
+            if await self._react(turn, reaction):
+                return
+            instruction = reaction.heard.prompt
+        if npc.node.mind == "scripted":
+            turn.say(fallback_line(npc.node.fallback, values, npc.rng), "scripted")
+        elif not await self._use_tool(turn, mentions, instruction):
+            await self._talk(turn, instruction, is_first)
+
+    @staticmethod
+    def _refuses(safety: Safety, text: str) -> bool:
+        return any(re.search(pattern, text, re.IGNORECASE) for pattern in safety.refuse)
+
+    async def _react(self, turn: Turn, reaction: Reaction) -> bool:
+        """Do what an author's reaction asks for; returns whether it also said something.
+
+        Its tools are used first. When one is refused or fails, that is what the NPC speaks of, and
+        the reaction, with its transition, has not happened.
+        """
+        scene, npc, speaker_id = self._scene, turn.npc, turn.prospect.speaker_id
+        values = npc.values(scene.world, speaker_id)
+        uses = [effect for effect in reaction.move.do if isinstance(effect, Use)]
+        performed = None
+        for use in uses:
+            args = scene.arguments(use, values, speaker_id)
+            performed = await self.perform(turn, scene.tools.get(use.tool), args)
+            values |= values_of(performed.result, performed.args, scene.world)
+            if not performed.result.ok:
+                await self._tell_outcome(turn, performed)
+                return True
+        scope = npc.scope(scene.world, speaker_id=speaker_id)
+        step = npc.react(reaction, scope, scene.world, scene.clock.now_s())
+        values |= npc.values(scene.world, speaker_id)
+        done = {id(use) for use in uses}
+        carried = scene.carry_out(npc, step, speaker_id, values=values, done=done)
+        turn.utterance.emotion = reaction.heard.emotion or npc.node.emotion or "neutral"
+        said = pick_line(reaction.heard.say, values, npc.rng)
+        lines = [line for line in (said, *carried.lines) if line]
+        if lines:
+            turn.say(" ".join(lines), "scripted")
+        elif performed is not None:
+            await self._tell_outcome(turn, performed)
+        for end in carried.ended:
+            self._raise_event(npc, end, speaker_id)
+        return bool(lines) or performed is not None
+
+    async def _use_tool(self, turn: Turn, mentions: Sequence[Mention], instruction: str) -> bool:
+        """Let whoever picks tools pick one; returns whether the turn was answered."""
+        npc, backend = turn.npc, self._scene.mind.backend
+        names = [name for name in npc.node.tools if name != "say"]
+        choice = npc.definition.tool_choice or ("model" if _is_able(backend) else "encoder")
+        if not names:
+            return False
+        if choice != "model" or backend is None:
+            is_backed = choice == "both" and backend is not None
+            performed = await self._pick(turn, names, mentions, SURE_MARGIN if is_backed else 0.0)
+            if performed is not None:
+                await self._tell_outcome(turn, performed)
+                return True
+        if choice == "encoder" or backend is None:
+            return False
+        await self._let_model_act(turn, backend, names, instruction)
+        return True
+
+    async def _pick(
+        self, turn: Turn, names: Sequence[str], mentions: Sequence[Mention], min_margin: float
+    ) -> Performed | None:
+        """Use the tool that the encoder takes the text to ask for; None when it asks for none."""
+        scene, npc, text = self._scene, turn.npc, turn.prospect.text
+        match = await scene.mind.choose_tool(text, mentions, names, self.own_examples(npc))
+        if match.label == JUST_TALK or match.margin < min_margin:
+            return None
+        tool = scene.tools.get(match.label)
+        legal = legal_schema(tool, scene.context(npc, turn.prospect.speaker_id))
+        if legal is None:
+            return self._refused(turn, tool, mentions)
+        filled = fill(
+            tool.schema,
+            legal,
+            text,
+            mentions,
+            focus=(match.start, match.end),
+            money=self._money(),
+        )
+        if isinstance(filled, Missing):
+            if not filled.mentioned_id:
+                return None
+            filled = {**filled.filled, filled.parameter: filled.mentioned_id}
+        return await self.perform(turn, tool, filled)
+
+    def _refused(self, turn: Turn, tool: Tool, mentions: Sequence[Mention]) -> Performed:
+        """A tool was asked for that has nothing to work on now."""
+        item = next((mention.id for mention in mentions if mention.kind == "item"), None)
+        text = f"There is nothing to {tool.name.replace('_', ' ')} now."
+        performed = Performed(tool, {"item": item} if item else {}, refusal("not_now", text))
+        turn.used(performed)
+        return performed
+
+    async def _let_model_act(
+        self, turn: Turn, backend: Backend, names: Sequence[str], instruction: str
+    ) -> None:
+        scene, npc = self._scene, turn.npc
+        context = scene.context(npc, turn.prospect.speaker_id)
+        legal = scene.tools.legal(list(names), context)
+        functions = [FunctionSchema(tool.name, tool.description, schema) for tool, schema in legal]
+
+        async def perform(call: FunctionCall) -> Performed:
+            return await self.perform(turn, scene.tools.get(call.name), call.arguments)
+
+        try:
+            await run_agent_loop(
+                backend, turn, scene.world, functions, perform, instruction=instruction
+            )
+        except InferenceError as error:
+            self._fall_back(turn, error)
+
+    async def _talk(self, turn: Turn, instruction: str, is_first: bool) -> None:
+        """Answer with words alone."""
+        scene, npc = self._scene, turn.npc
+        values = npc.values(scene.world, turn.prospect.speaker_id)
+        greeting = pick_line(npc.definition.lines.greeting, values, npc.rng) if is_first else None
+        backend = scene.mind.backend
+        if backend is None:
+            if greeting:
+                turn.say(greeting, "scripted")
+            else:
+                self._fall_back(turn)
+            return
+        try:
+            openers = [greeting] if greeting else []
+            await speak(backend, turn, scene.world, instruction=instruction, openers=openers)
+        except InferenceError as error:
+            self._fall_back(turn, error)
+
+    async def _tell_outcome(self, turn: Turn, performed: Performed) -> None:
+        """Speak of what came of a tool call: begin with what is true, then let the model go on."""
+        scene, npc = self._scene, turn.npc
+        result, name = performed.result, performed.tool.name
+        values = {
+            **npc.values(scene.world, turn.prospect.speaker_id),
+            **values_of(result, performed.args, scene.world),
+        }
+        backend = scene.mind.backend
+        if backend is not None and npc.node.mind == "model":
+            lines = outcome_lines(npc.definition, name, result, values, for_model=True)
+            try:
+                await speak(backend, turn, scene.world, openers=lines, max_sentences=1)
+            except InferenceError:
+                turn.say(npc.rng.choice(lines), "scripted")
+        else:
+            lines = outcome_lines(npc.definition, name, result, values)
+            turn.say(npc.rng.choice(lines), "scripted")
+        if name == "end_conversation" and result.ok:
+            self._raise_event(npc, InnerEvent(CONVERSATION_ENDED), turn.prospect.speaker_id)
+
+    async def perform(self, turn: Turn, tool: Tool, args: Mapping[str, Any] | None) -> Performed:
+        """Carry out a call in a turn, and raise the event of its end."""
+        scene, npc, speaker_id = self._scene, turn.npc, turn.prospect.speaker_id
+        if args is None:
+            text = f"{tool.name} was called for with something that is not known."
+            performed = Performed(tool, {}, refusal("bad_arguments", text))
+        else:
+            context = scene.context(npc, speaker_id)
+            performed = await scene.hands.perform(tool, context, dict(args), turn.turn_id)
+        turn.used(performed)
+        if not performed.was_requested:
+            self._raise_event(npc, tool_end(performed), speaker_id)
+        data, utterance = performed.result.data, turn.utterance
+        if tool.name == "emote" and performed.result.ok:
+            utterance.emotion, utterance.gesture = data["emotion"], data["gesture"]
+        elif tool.name == "offer_choices" and performed.result.ok:
+            utterance.choices = tuple(data["choices"])
+        return performed
+
+    def _fall_back(self, turn: Turn, error: InferenceError | None = None) -> None:
+        """Say the author's line for this state: there is no model, or it failed."""
+        if error is not None:
+            _log.warning("turn %d of %s: %s", turn.turn_id, turn.npc.npc_id, error)
+        values = turn.npc.values(self._scene.world, turn.prospect.speaker_id)
+        turn.say(fallback_line(turn.npc.node.fallback, values, turn.npc.rng), "fallback")
+
+    def own_examples(self, npc: Npc) -> dict[str, tuple[str, ...]]:
+        """Sentences by tool besides the built-in ones: the game's tools', then the author's."""
+        authored = npc.definition.examples
+        names = sorted({*authored, *npc.machine.tool_names} - BUILT_INS.keys() | authored.keys())
+        tools = [self._scene.tools.get(name) for name in names]
+        return {tool.name: (*tool.examples, *authored.get(tool.name, ())) for tool in tools}
+
+    def _money(self) -> Money | None:
+        world = self._scene.world
+        if world.currency is None:
+            return None
+        prices = {i.id: i.price for i in world.items.values() if i.price is not None}
+        return Money(world.currency, prices)
+
+
+def _is_able(backend: Backend | None) -> bool:
+    return backend is not None and backend.picks_tools

@@ -1,0 +1,152 @@
+"""Speaking with the language model: from what an NPC knows to the line that it streams."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+
+from npc_brain.decision.generation import stream
+from npc_brain.decision.hands import Performed
+from npc_brain.decision.prompt import persona_text, situation_text, trim_history
+from npc_brain.decision.turn import Turn
+from npc_brain.errors import InferenceError
+from npc_brain.inference.chat import (
+    Backend,
+    CallEvent,
+    ChatRequest,
+    Finished,
+    FunctionCall,
+    FunctionSchema,
+    LineRule,
+    Message,
+    Sampling,
+    TextDelta,
+)
+from npc_brain.world.world import World
+
+MAX_STEPS = 4
+"""Generations in one turn: calls, their results, more calls, at last the line."""
+MAX_CALLS = 3
+"""Calls carried out of one generation."""
+MAX_TOKENS = 64
+"""Of a line; about 45 words."""
+MAX_CALL_TOKENS = 224
+"""Of a generation that may call functions."""
+
+Perform = Callable[[FunctionCall], Awaitable[Performed]]
+
+
+class SpeechError(InferenceError):
+    """The model gave nothing that can be said."""
+
+
+async def speak(
+    backend: Backend,
+    turn: Turn,
+    world: World,
+    *,
+    instruction: str = "",
+    openers: Sequence[str] = (),
+    max_sentences: int = 2,
+) -> None:
+    """Stream a line into the turn and close it.
+
+    `openers`: the line begins with one of these, so what they state is said whatever the model
+    adds. Raises SpeechError when nothing could be said, TimeoutError at the deadline.
+    """
+    line = LineRule(openers=tuple(openers), max_sentences=max_sentences)
+    request = _request(turn, world, instruction, line, MAX_TOKENS)
+    await _stream_line(backend, turn, request)
+    _close(turn)
+
+
+async def run_agent_loop(
+    backend: Backend,
+    turn: Turn,
+    world: World,
+    functions: Sequence[FunctionSchema],
+    perform: Perform,
+    *,
+    instruction: str = "",
+) -> None:
+    """Let the model call functions, hear their results, and speak to the outcome.
+
+    In the last step no function is offered, so that a line must come. Raises as `speak`.
+    """
+    line = LineRule(max_sentences=3)
+    request = _request(turn, world, instruction, line, MAX_CALL_TOKENS)
+    for step in range(MAX_STEPS):
+        is_last = step == MAX_STEPS - 1
+        offered = () if is_last else tuple(functions)
+        calls = await _stream_line(backend, turn, replace(request, functions=offered))
+        if turn.utterance.text or not calls:
+            break
+        made = [(call, await perform(call)) for call in calls[:MAX_CALLS]]
+        results = [
+            Message("tool", performed.result.text, name=call.name) for call, performed in made
+        ]
+        said = Message("assistant", calls=tuple(call for call, _ in made))
+        request = replace(request, messages=(*request.messages, said, *results))
+    _close(turn)
+
+
+def _request(
+    turn: Turn, world: World, instruction: str, line: LineRule, max_tokens: int
+) -> ChatRequest:
+    npc, speaker_id = turn.npc, turn.prospect.speaker_id
+    definition = npc.definition
+    situation = situation_text(
+        definition,
+        " ".join(npc.node.prompts),
+        speaker_id,
+        world.name_of(speaker_id) if speaker_id else "",
+        instruction,
+    )
+    history = [
+        Message("assistant" if said.speaker_id == npc.npc_id else "user", said.text)
+        for said in npc.transcript.turns
+        if said.speaker_id in (npc.npc_id, speaker_id)
+    ]
+    system = [Message("system", text) for text in (persona_text(definition), situation) if text]
+    return ChatRequest(
+        messages=(*system, *trim_history(history)),
+        line=line,
+        sampling=Sampling(seed=npc.rng.getrandbits(31)),
+        max_tokens=max_tokens,
+        priority=turn.priority,
+        deadline_s=turn.deadline_s,
+    )
+
+
+async def _stream_line(backend: Backend, turn: Turn, request: ChatRequest) -> list[FunctionCall]:
+    """Add what the model says to the turn's line; returns the calls that it made."""
+    calls: list[FunctionCall] = []
+    async with aclosing(stream(backend, request)) as events:
+        async for event in events:
+            if isinstance(event, TextDelta):
+                turn.utterance.add(event.text)
+            elif isinstance(event, CallEvent):
+                calls.append(event.call)
+            else:
+                _note(turn, event)
+    return calls
+
+
+def _note(turn: Turn, finished: Finished) -> None:
+    timings = turn.timings
+    timings.num_prompt_tokens += finished.num_prompt_tokens
+    timings.num_cached_tokens += finished.num_cached_tokens
+    timings.num_completion_tokens += finished.num_completion_tokens
+    if finished.reason == "deadline":
+        raise TimeoutError
+    if finished.reason == "error":
+        raise SpeechError(finished.error)
+
+
+def _close(turn: Turn) -> None:
+    utterance = turn.utterance
+    text = utterance.text
+    if not text.strip():
+        raise SpeechError("the model said nothing")
+    if not utterance.is_between_sentences:
+        utterance.add("\N{HORIZONTAL ELLIPSIS}")
+    utterance.close("model")

@@ -1,0 +1,425 @@
+"""The NPCs of one game session, without a wire.
+
+A stage takes in what the engine says (the world, events, what was heard, how actions go) and tells
+through its `EnginePort` what NPCs do and say. The sidecar's sessions put it on the wire; tests and
+scenarios use it as it is. All calls come from one event loop, and none of them blocks it.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from npc_brain.clock import Clock
+from npc_brain.decision.events import EnginePort, StageEvent, StateChanged, TurnEnded
+from npc_brain.decision.floor import Floor
+from npc_brain.decision.hands import Performed, action_result
+from npc_brain.decision.mind import Mind
+from npc_brain.decision.response import Responder
+from npc_brain.decision.scene import InnerEvent, Scene, tool_end
+from npc_brain.decision.turn import Prospect, Turn
+from npc_brain.errors import ErrorCode, SessionError
+from npc_brain.memory.store import MemoryStore
+from npc_brain.npc.definition import NpcDefinition
+from npc_brain.npc.npc import Npc
+from npc_brain.npc.state_machine import Machine, Step, compile_machine
+from npc_brain.tools.actions import Action
+from npc_brain.tools.spec import Tool, ToolResult
+from npc_brain.world.model import Position, Scalar, WorldPatch, WorldSnapshot
+from npc_brain.world.world import World
+
+MAX_CHAIN = 8
+"""Events in a row that tool calls of entered states raise at once; more wait for the next tick."""
+OWN_DEADLINE_S = 10.0
+"""How long an NPC may take for a line that nobody waits for."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class _Actor:
+    """An NPC on the stage, with its turns under way."""
+
+    npc: Npc
+    floor: Floor = field(default_factory=Floor)
+    turns: dict[int, Turn] = field(default_factory=dict)
+    pending: list[tuple[InnerEvent, str | None]] = field(default_factory=list)
+
+
+class Stage:
+    """See the module."""
+
+    def __init__(
+        self,
+        port: EnginePort,
+        mind: Mind,
+        clock: Clock,
+        *,
+        max_npcs: int = 2000,
+        max_queued_turns: int = 256,
+        seed: int | None = None,
+    ) -> None:
+        """Set up an empty stage.
+
+        Args:
+            port: Hears what NPCs do and say.
+            mind: What they think with; shared with other stages, not closed here.
+            clock: All time comes from it.
+            max_npcs: NPCs at once.
+            max_queued_turns: Turns under way or waiting at once.
+            seed: Makes authored alternatives and sampling repeatable.
+        """
+        self._port = port
+        self._clock = clock
+        self._max_npcs = max_npcs
+        self._max_queued_turns = max_queued_turns
+        self._seed = seed
+        self._scene = Scene(port, mind, clock)
+        self._store = MemoryStore()
+        self._responder = Responder(self._scene, self._raise)
+        self._actors: dict[str, _Actor] = {}
+        self._turns: dict[int, Turn] = {}
+        self._machines: dict[str, tuple[NpcDefinition, Machine]] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._last_turn_id = 0
+        self.num_turns = 0
+        self.num_fallbacks = 0
+        self.first_token_ms: deque[int] = deque(maxlen=1000)
+
+    # --- the world ---------------------------------------------------------------------------
+
+    @property
+    def world(self) -> World:
+        """The latest snapshot."""
+        return self._scene.world
+
+    @property
+    def tools(self) -> Mapping[str, Tool]:
+        """Every tool by name, built-in and registered."""
+        return {name: self._scene.tools.get(name) for name in self._scene.tools.names()}
+
+    def sync_world(self, snapshot: WorldSnapshot) -> None:
+        """Replace the world; raises WorldError and keeps the old one when it contradicts itself."""
+        self._scene.world = World.from_snapshot(snapshot)
+
+    def patch_world(self, patch: WorldPatch) -> None:
+        """Change the world; raises WorldError (`resync` on a gap) and keeps the old one."""
+        self._scene.world = self._scene.world.patched(patch)
+
+    def register_tool(self, tool: Tool) -> None:
+        """Add a tool of the game; raises ToolError when the name is taken."""
+        self._scene.tools.register(tool)
+
+    # --- NPCs --------------------------------------------------------------------------------
+
+    @property
+    def npc_ids(self) -> list[str]:
+        """Ids of the living NPCs."""
+        return list(self._actors)
+
+    def npc(self, npc_id: str) -> Npc:
+        """A living NPC; raises SessionError (`unknown_npc`)."""
+        return self._actor(npc_id).npc
+
+    def spawn(
+        self,
+        npc_id: str,
+        definition: NpcDefinition,
+        *,
+        blackboard: Mapping[str, Scalar] | None = None,
+        position: Position | None = None,
+    ) -> None:
+        """Bring an NPC to life; its first transition and what it does on entering are told.
+
+        `position` places it when the world does not have it yet. Raises SessionError
+        (`duplicate_npc`, `too_many_npcs`), DefinitionError, BlackboardError.
+        """
+        if npc_id in self._actors:
+            raise SessionError(
+                f"npc {npc_id!r} is spawned already",
+                code=ErrorCode.DUPLICATE_NPC,
+                hint="despawn it first, or use another npc_id",
+            )
+        npc = self._make(npc_id, definition)
+        npc.blackboard.update(blackboard or {})
+        if position is not None and self.world.position_of(npc_id) is None:
+            name = definition.persona.name
+            self._scene.world = self.world.with_npc(npc_id, name, position)
+        self._actors[npc_id] = _Actor(npc)
+        self._carry_out(self._actors[npc_id], npc.start(self.world, self._clock.now_s()))
+        examples = self._responder.own_examples(npc)
+        self._in_background(self._scene.mind.prepare(npc.machine, examples))
+
+    def despawn(self, npc_id: str) -> None:
+        """End an NPC, its turns and its actions."""
+        actor = self._actor(npc_id)
+        for turn in list(actor.turns.values()):
+            turn.cancel("despawned")
+        self._scene.hands.drop(npc_id)
+        actor.npc.forget()
+        del self._actors[npc_id]
+
+    def raise_event(self, npc_id: str, event: str, data: Mapping[str, Scalar]) -> None:
+        """Let an NPC's machine react to an event of the game.
+
+        `data.by` names who caused it, if anyone. A transition into a state that does not ask the
+        model ends what the NPC is saying.
+        """
+        actor = self._actor(npc_id)
+        by = data.get("by")
+        speaker_id = by if isinstance(by, str) and self.world.entity(by) else None
+        before = actor.npc.state.name
+        self._raise(actor.npc, InnerEvent(event, data=data), speaker_id)
+        if actor.npc.state.name != before and actor.npc.node.mind == "scripted":
+            for turn in list(actor.turns.values()):
+                if turn.prospect.cause == "hear":
+                    turn.cancel(f"interrupted by {event}")
+
+    # --- turns -------------------------------------------------------------------------------
+
+    def hear(
+        self,
+        npc_id: str,
+        speaker_id: str,
+        text: str,
+        *,
+        priority: int = 0,
+        deadline_ms: int | None = None,
+    ) -> Turn:
+        """Speak to an NPC; its turn begins as soon as it has ended the one before.
+
+        Raises SessionError (`unknown_npc`, `too_many_queued`).
+        """
+        actor = self._actor(npc_id)
+        if len(self._turns) >= self._max_queued_turns:
+            raise SessionError(
+                f"{len(self._turns)} turns are waiting, the limit is {self._max_queued_turns}",
+                code=ErrorCode.TOO_MANY_QUEUED,
+                hint="wait for turns to end, or cancel some",
+                retryable=True,
+            )
+        limit_s = (deadline_ms or actor.npc.definition.deadline_ms) / 1000
+        return self._begin(actor, Prospect("hear", speaker_id, text), limit_s, priority)
+
+    def cancel_turn(self, turn_id: int) -> None:
+        """End a turn at once; raises SessionError (`unknown_turn`) when it is not under way."""
+        turn = self._turns.get(turn_id)
+        if turn is None:
+            raise SessionError(f"no turn {turn_id} is under way", code=ErrorCode.UNKNOWN_TURN)
+        turn.cancel()
+
+    def cancel_all_turns(self, detail: str) -> None:
+        """End all turns, as when the connection is lost; actions stay as they are."""
+        for turn in list(self._turns.values()):
+            turn.cancel(detail)
+
+    # --- what the engine says ----------------------------------------------------------------
+
+    def update_action(
+        self, action_id: int, status: Any, reason: str = "", result: dict[str, Any] | None = None
+    ) -> None:
+        """Take in how an action goes; raises SessionError as `ActionTracker.update`."""
+        action = self._scene.hands.update(action_id, status, reason, result or {})
+        if action.is_ended:
+            self._ended(action)
+
+    def resolve_call(self, call_id: int, result: ToolResult) -> None:
+        """Take in the answer to a query; raises SessionError (`unknown_call`)."""
+        self._scene.hands.resolve_call(call_id, result)
+
+    def tick(self) -> None:
+        """Let time pass: timers, guards, timeouts. To be called some 20 times a second."""
+        for action in self._scene.hands.expire():
+            self._ended(action)
+        now_s = self._clock.now_s()
+        for actor in list(self._actors.values()):
+            if actor.pending:
+                self._drain(actor)
+            if actor.turns:
+                continue
+            step = actor.npc.tick(self.world, now_s)
+            if step is not None:
+                self._carry_out(actor, step)
+
+    # --- saving ------------------------------------------------------------------------------
+
+    def save(self, npc_ids: Iterable[str] = ()) -> dict[str, Any]:
+        """The state of NPCs (all by default) as JSON values."""
+        saved = {}
+        for npc_id in npc_ids or self._actors:
+            npc = self._actor(npc_id).npc
+            saved[npc_id] = {
+                "definition": npc.definition.id,
+                **npc.save(self._clock.now_s()),
+                "actions": self._scene.hands.tracker.save(npc_id),
+            }
+        return saved
+
+    def load(self, saved: Mapping[str, Any], definition_of: Callable[[str], NpcDefinition]) -> None:
+        """Put NPCs back as `save` gave them, all or none; those not spawned are spawned.
+
+        Transitions are told with the event `load`. Raises NpcBrainError (`bad_blob`,
+        `bad_definition`), after which all is as before.
+        """
+        before = {npc_id: self._kept(npc_id) for npc_id in saved}
+        try:
+            loaded = [
+                self._restored(npc_id, entry, definition_of) for npc_id, entry in saved.items()
+            ]
+        except Exception:
+            for npc_id, (memories, actions) in before.items():
+                self._store.restore(npc_id, memories)
+                self._scene.hands.tracker.load(npc_id, actions)
+            raise
+        for npc in loaded:
+            known = self._actors.get(npc.npc_id)
+            for turn in list(known.turns.values()) if known else ():
+                turn.cancel("loaded")
+            self._actors[npc.npc_id] = _Actor(npc)
+            told = StateChanged(None, npc.state.name, "load", npc.blackboard.to_json())
+            self._port.notify(npc.npc_id, told)
+
+    async def close(self) -> None:
+        """End everything."""
+        self.cancel_all_turns("closed")
+        for npc_id in list(self._actors):
+            self._scene.hands.drop(npc_id)
+        self._actors.clear()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._store.close()
+
+    # --- inside ------------------------------------------------------------------------------
+
+    def _actor(self, npc_id: str) -> _Actor:
+        actor = self._actors.get(npc_id)
+        if actor is None:
+            raise SessionError(
+                f"no npc {npc_id!r} is spawned",
+                code=ErrorCode.UNKNOWN_NPC,
+                hint="send npc.spawn first",
+            )
+        return actor
+
+    def _make(self, npc_id: str, definition: NpcDefinition) -> Npc:
+        if npc_id not in self._actors and len(self._actors) >= self._max_npcs:
+            raise SessionError(
+                f"{len(self._actors)} NPCs live already, the limit is {self._max_npcs}",
+                code=ErrorCode.TOO_MANY_NPCS,
+            )
+        known = self._machines.get(definition.id)
+        if known is None or known[0] != definition:
+            known = (definition, compile_machine(definition, self.tools))
+            self._machines[definition.id] = known
+        seed = None if self._seed is None else f"{self._seed}/{npc_id}"
+        return Npc(npc_id, *known, self._store, seed=seed)
+
+    def _kept(self, npc_id: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        return self._store.to_json(npc_id), self._scene.hands.tracker.save(npc_id)
+
+    def _restored(
+        self, npc_id: str, entry: Any, definition_of: Callable[[str], NpcDefinition]
+    ) -> Npc:
+        try:
+            name, actions = str(entry["definition"]), list(entry["actions"])
+        except (KeyError, TypeError) as error:
+            raise SessionError(
+                f"the saved state of npc {npc_id!r} is damaged: {error!r}", code=ErrorCode.BAD_BLOB
+            ) from error
+        known = self._actors.get(npc_id)
+        is_same = known is not None and known.npc.definition.id == name
+        definition = known.npc.definition if known and is_same else definition_of(name)
+        npc = self._make(npc_id, definition)
+        npc.restore(entry, self._clock.now_s())
+        self._scene.hands.tracker.load(npc_id, actions)
+        return npc
+
+    def _begin(self, actor: _Actor, prospect: Prospect, limit_s: float, priority: int = 0) -> Turn:
+        self._last_turn_id += 1
+        self.num_turns += 1
+        npc_id = actor.npc.npc_id
+        turn = Turn(
+            self._last_turn_id,
+            actor.npc,
+            prospect,
+            notify=lambda event: self._told(actor, event),
+            clock=self._clock,
+            deadline_s=self._clock.now_s() + limit_s,
+            priority=priority,
+        )
+        actor.turns[turn.turn_id] = self._turns[turn.turn_id] = turn
+        if prospect.cause != "hear":
+            turn.announce()
+        task = turn.start(actor.floor, self._responder.respond, lambda: self.world)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        _log.debug("turn %d of %s: %s", turn.turn_id, npc_id, prospect.cause)
+        return turn
+
+    def _told(self, actor: _Actor, event: StageEvent) -> None:
+        """Pass on what a turn tells, and let go of it after its end."""
+        if isinstance(event, TurnEnded):
+            actor.turns.pop(event.turn_id, None)
+            self._turns.pop(event.turn_id, None)
+            self.num_fallbacks += event.outcome == "fallback"
+            if event.timings.first_token_ms:
+                self.first_token_ms.append(event.timings.first_token_ms)
+        self._port.notify(actor.npc.npc_id, event)
+
+    def _raise(self, npc: Npc, event: InnerEvent, speaker_id: str | None) -> None:
+        """Let a machine react to an event, and to the events that its own tool calls raise."""
+        actor = self._actors.get(npc.npc_id)
+        if actor is not None and actor.npc is npc:
+            actor.pending.append((event, speaker_id))
+            self._drain(actor)
+
+    def _drain(self, actor: _Actor) -> None:
+        for _ in range(MAX_CHAIN):
+            if not actor.pending:
+                return
+            event, speaker_id = actor.pending.pop(0)
+            step = actor.npc.handle(
+                event.event,
+                event.data,
+                self.world,
+                self._clock.now_s(),
+                alias=event.alias,
+                speaker_id=speaker_id,
+            )
+            self._carry_out(actor, step, speaker_id)
+
+    def _carry_out(self, actor: _Actor, step: Step, speaker_id: str | None = None) -> None:
+        """Do what a step asks for; what it says comes in a turn of its own."""
+        for fault in step.faults:
+            _log.warning("npc %s: %s", actor.npc.npc_id, fault)
+        carried = self._scene.carry_out(actor.npc, step, speaker_id)
+        actor.pending += [(end, speaker_id) for end in carried.ended]
+        if carried.lines:
+            prospect = Prospect("state", speaker_id, lines=tuple(carried.lines))
+            self._begin(actor, prospect, OWN_DEADLINE_S)
+
+    def _ended(self, action: Action) -> None:
+        """An action came to its end: the machine reacts, and the NPC speaks of it if it should."""
+        hands = self._scene.hands
+        is_awaited = hands.is_awaited(action.action_id)
+        is_unspoken = action.action_id in hands.unspoken
+        speaker_id = hands.unspoken.pop(action.action_id, None)
+        actor = self._actors.get(action.npc_id)
+        if actor is None:
+            return
+        tool = self._scene.tools.get(action.tool)
+        result = action_result(tool, action, self.world)
+        outcome = Performed(tool, action.args, result, was_requested=True)
+        num_turns = self.num_turns
+        self._raise(actor.npc, tool_end(outcome), speaker_id)
+        has_spoken = self.num_turns > num_turns
+        if is_unspoken and not is_awaited and not has_spoken and action.status != "cancelled":
+            self._begin(actor, Prospect("action", speaker_id, outcome=outcome), OWN_DEADLINE_S)
+
+    def _in_background(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,172 @@
+"""One turn of one NPC: from its cause to exactly one end, in time whatever happens.
+
+The turn owns the line, the deadline and the end. What is said is decided in `decision.response`.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from npc_brain.clock import Clock
+from npc_brain.decision.events import (
+    Cause,
+    Outcome,
+    Source,
+    StageEvent,
+    Timings,
+    ToolUsed,
+    TurnEnded,
+    TurnStarted,
+)
+from npc_brain.decision.floor import Floor
+from npc_brain.decision.hands import Performed
+from npc_brain.decision.utterance import Utterance
+from npc_brain.decision.wording import fallback_line
+from npc_brain.npc.npc import Npc
+from npc_brain.world.world import World
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """What a turn is about.
+
+    Attributes:
+        text: What was heard; empty when the NPC speaks of its own accord.
+        outcome: The ended action that the NPC speaks of.
+        lines: Authored lines to say.
+    """
+
+    cause: Cause
+    speaker_id: str | None = None
+    text: str = ""
+    outcome: Performed | None = None
+    lines: tuple[str, ...] = ()
+
+
+class Turn:
+    """A turn under way.
+
+    Attributes:
+        asked_s: When it was asked for, by the clock.
+        deadline_s: By when its line must have been said.
+        tools: The calls made in it, in order.
+        timings: Token counts are added by whoever generates.
+    """
+
+    def __init__(
+        self,
+        turn_id: int,
+        npc: Npc,
+        prospect: Prospect,
+        *,
+        notify: Callable[[StageEvent], None],
+        clock: Clock,
+        deadline_s: float,
+        priority: int = 0,
+    ) -> None:
+        self.turn_id = turn_id
+        self.npc = npc
+        self.prospect = prospect
+        self.priority = priority
+        self.asked_s = clock.now_s()
+        self.deadline_s = deadline_s
+        self.tools: list[ToolUsed] = []
+        self.timings = Timings()
+        self.is_ended = False
+        self._clock = clock
+        self._listener = notify
+        self._task: asyncio.Task[None] | None = None
+        self.utterance = Utterance(turn_id, self._notify, clock)
+
+    def announce(self) -> None:
+        """Tell that the turn begins."""
+        prospect = self.prospect
+        self._notify(TurnStarted(self.turn_id, prospect.cause, prospect.speaker_id))
+
+    def start(
+        self, floor: Floor, respond: Callable[["Turn"], Awaitable[None]], world: Callable[[], World]
+    ) -> asyncio.Task[None]:
+        """Begin: wait for the floor, then `respond`; all of it within the deadline."""
+        self._task = asyncio.create_task(self._run(floor, respond, world))
+        return self._task
+
+    def cancel(self, detail: str = "") -> None:
+        """End the turn now; nothing of it but its end follows."""
+        self._end("cancelled", detail)
+        if self._task is not None:
+            self._task.cancel()
+
+    def say(self, text: str, source: Source) -> None:
+        """Say a whole line, after whatever was said so far, and close it."""
+        self.utterance.add(f" {text}" if self.utterance.text else text)
+        self.utterance.close(source)
+
+    def used(self, performed: Performed) -> None:
+        """Note a call and what came of it."""
+        result = performed.result
+        self.tools.append(
+            ToolUsed(performed.tool.name, performed.args, result.ok, result.text, result.reason)
+        )
+
+    def finish(self) -> None:
+        """End the turn after its line, if there was one."""
+        line = self.utterance.line
+        if line is None:
+            self._end("silent")
+        else:
+            self._end("fallback" if line.source == "fallback" else "said")
+
+    async def _run(
+        self, floor: Floor, respond: Callable[["Turn"], Awaitable[None]], world: Callable[[], World]
+    ) -> None:
+        try:
+            async with asyncio.timeout(max(0.0, self.deadline_s - self._clock.now_s())):
+                async with floor.taken(self.priority):
+                    await respond(self)
+            self.finish()
+        except TimeoutError:
+            self._run_out("deadline", world())
+        except Exception:
+            _log.exception("turn %d of %s failed", self.turn_id, self.npc.npc_id)
+            self._run_out("internal", world())
+
+    def _run_out(self, detail: str, world: World) -> None:
+        """Close the line with what is left to say when no time, or nothing better, is left."""
+        utterance = self.utterance
+        if utterance.line is None and utterance.text and utterance.is_between_sentences:
+            utterance.close("model")
+        elif utterance.line is None:
+            npc = self.npc
+            line = fallback_line(
+                npc.node.fallback, npc.values(world, self.prospect.speaker_id), npc.rng
+            )
+            utterance.add(f"\N{EM DASH} {line}" if utterance.text else line)
+            utterance.close("fallback")
+        outcome: Outcome = (
+            "said" if utterance.line and utterance.line.source != "fallback" else ("fallback")
+        )
+        self._end(outcome, detail)
+
+    def _end(self, outcome: Outcome, detail: str = "") -> None:
+        if self.is_ended:
+            return
+        line = self.utterance.line
+        if line is not None:
+            outcomes = [tool.text for tool in self.tools if tool.text]
+            self.npc.transcript.add(self.npc.npc_id, line.text, outcomes)
+        first_s = self.utterance.first_token_s
+        self.timings.first_token_ms = self._since_ms(first_s) if first_s is not None else 0
+        self.timings.total_ms = self._since_ms(self._clock.now_s())
+        ended = TurnEnded(self.turn_id, outcome, detail, tuple(self.tools), self.timings)
+        self._notify(ended)
+        self.is_ended = True
+
+    def _since_ms(self, then_s: float) -> int:
+        return round((then_s - self.asked_s) * 1000)
+
+    def _notify(self, event: StageEvent) -> None:
+        if not self.is_ended:
+            self._listener(event)

@@ -20,9 +20,6 @@ from npc_brain.inference.model_dir import GRAPH_FILE, TOKENIZER_FILE, load_model
 FloatArray = npt.NDArray[np.float32]
 
 _BATCH = 32
-_COMMON_BELOW = 13_000
-"""WordPiece ids rise as words get rarer: "common" is below this id, "bred" and "potoin" are not."""
-
 _MAX_CHARS = 2000
 """Read of one text; beyond what `context` tokens of ordinary words can cover."""
 
@@ -69,11 +66,6 @@ class SentenceEncoder:
         # What a player types is data: "[SEP]" stays five characters.
         self._tokenizer.encode_special_tokens = True
         self._size = info.dims.hidden
-        self._common_words = frozenset(
-            word
-            for word, token_id in self._tokenizer.get_vocab().items()
-            if token_id < _COMMON_BELOW and word.isalpha()
-        )
         self._cache: OrderedDict[str, FloatArray] = OrderedDict()
         self._cache_size = cache_size
         self._lock = Lock()
@@ -82,11 +74,6 @@ class SentenceEncoder:
     def size(self) -> int:
         """Length of a vector."""
         return self._size
-
-    @property
-    def common_words(self) -> frozenset[str]:
-        """The commoner English words of the model's vocabulary, lower case (about 12,000)."""
-        return self._common_words
 
     def encode(self, texts: Sequence[str]) -> FloatArray:
         """The vectors of `texts`.

@@ -7,6 +7,7 @@ Source: feature hashing, Weinberger et al. 2009.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from zlib import crc32
 
 import numpy as np
@@ -35,12 +36,13 @@ class LexicalEncoder:
                 code = crc32(feature.encode("utf-8", "replace"))
                 row[code % self._size] += weight if code & 0x80000000 else -weight
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return vectors / np.maximum(lengths, 1e-12)
+        vectors /= np.maximum(lengths, 1e-12)
+        return vectors
 
 
 def _features(text: str) -> Iterator[tuple[str, float]]:
     words = ["<", *(word.lower for word in split_words(text)), ">"]
-    for first, second in zip(words, words[1:], strict=False):
+    for first, second in pairwise(words):
         if len(words) > 2:
             yield f"{first} {second}", _PAIR_WEIGHT
     for word in words[1:-1]:

@@ -5,21 +5,25 @@ knows names, not what the things are or whether they can be had.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from npc_brain.understanding.common_words import COMMON_WORDS
 from npc_brain.understanding.words import Speller, Word, split_words, stem
 
-_FILLERS = frozenset("a an the of to for from my your his her our their some this that".split())
-_ARTICLES = frozenset(
-    "a an the this that these those my your his her our their to at from by near nearest closest "
-    "next which what any some into inside of".split()
-)
-_DOUBLE_MEANINGS = frozenset(
-    "well will may can mark bill hope rose spring lead match down bow might still fair mine "
-    "bar back post stand rest light duck watch ring right".split()
-)
+_FILLERS = frozenset({
+    "a", "an", "the", "of", "to", "for", "from", "my", "your", "his", "her", "our", "their",
+    "some", "this", "that",
+})  # fmt: skip
+_ARTICLES = frozenset({
+    "a", "an", "the", "this", "that", "these", "those", "my", "your", "his", "her", "our",
+    "their", "to", "at", "from", "by", "near", "nearest", "closest", "next", "which", "what",
+    "any", "some", "into", "inside", "of",
+})  # fmt: skip
+_DOUBLE_MEANINGS = frozenset({
+    "well", "will", "may", "can", "mark", "bill", "hope", "rose", "spring", "lead", "match",
+    "down", "bow", "might", "still", "fair", "mine", "bar", "back", "post", "stand", "rest",
+    "light", "duck", "watch", "ring", "right",
+})  # fmt: skip
 """Common words that are a name only after an article or preposition: "the well", not "Well, …"."""
 
 _PARTIAL_SCORE = 0.9
@@ -59,19 +63,14 @@ class Mention:
 class EntityLinker:
     """Finds mentions of a fixed set of names. Immutable; make a new one when names change."""
 
-    def __init__(self, named: Iterable[Named], known_words: Collection[str] = COMMON_WORDS) -> None:
-        """Compiles the names.
-
-        Args:
-            named: What can be mentioned.
-            known_words: Correct English words, lower case; never taken for a misspelt name.
-        """
+    def __init__(self, named: Iterable[Named]) -> None:
+        """Compiles the names of what can be mentioned."""
         self._entries: dict[tuple[str, ...], list[tuple[Named, float]]] = defaultdict(list)
         for entity in named:
             for name in entity.names:
                 self._add(entity, name)
         self._longest = max(map(len, self._entries), default=0)
-        self._speller = Speller({word for key in self._entries for word in key}, known_words)
+        self._speller = Speller({word for key in self._entries for word in key})
 
     def find(self, text: str) -> list[Mention]:
         """The mentions in `text`, in order; the longest name wins where names overlap.

@@ -4,14 +4,16 @@ English. Knows no names and no meanings; those are in `linking` and `matching`.
 """
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
-_WORD = re.compile(r"\d+|[^\W\d_]+(?:['’][^\W\d_]+)*")
-_CLAUSE_END = re.compile(r"[.!?;\n]+[\s\"']*|\s+[-–—]+\s+|—")
+from npc_brain.understanding.common_words import COMMON_WORDS
+
+_WORD = re.compile(r"\d+|[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
+_CLAUSE_END = re.compile(r"[.!?;\n]+[\s\"']*|\s+[-\u2013\u2014]+\s+|\u2014")
 _SHORT_FORMS = {
     "4": "for", "2": "to",
     "aint": "is not", "ain't": "is not", "bc": "because", "cant": "can't", "coz": "because",
@@ -36,6 +38,9 @@ _SHORT_FORMS = {
 }  # fmt: skip
 """Chat and archaic spellings that a sentence encoder trained on plain prose reads badly."""
 
+_SHORTEST_BASE = 4
+_SUFFIXES = ("s", "es", "ed", "ing", "er", "est", "ly", "y", "n't")
+
 _UNITS = {
     "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7,
     "eight": 8, "nine": 9, "ten": 10, "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14,
@@ -59,13 +64,13 @@ class Word:
 def split_words(text: str) -> list[Word]:
     """The words and digit runs of `text`, in order."""
     return [
-        Word(match.group().casefold().replace("’", "'"), match.start(), match.end())
+        Word(match.group().casefold().replace("\u2019", "'"), match.start(), match.end())
         for match in _WORD.finditer(text)
     ]
 
 
 def split_clauses(text: str) -> list[tuple[int, int]]:
-    """The (start, end) of each sentence of `text`, and of parts set off by dashes; no blank ones."""
+    """The (start, end) of each sentence of `text` and of parts set off by dashes; none is blank."""
     cuts = [match.span() for match in _CLAUSE_END.finditer(text)]
     starts = [0, *(end for _, end in cuts)]
     ends = [*(end for _, end in cuts), len(text)]
@@ -117,26 +122,27 @@ def stem(word: str) -> str:
 class Speller:
     """Finds the word of a vocabulary that a misspelt word was meant to be."""
 
-    def __init__(self, vocabulary: Iterable[str], known_words: Collection[str]) -> None:
+    def __init__(self, vocabulary: Iterable[str], *, shortest: int = 4) -> None:
         """Prepares the search.
 
         Args:
-            vocabulary: Words that may have been meant, lower case.
-            known_words: Correct English words, lower case: these are never taken for a misspelling.
+            vocabulary: Words that may have been meant, lower case. `COMMON_WORDS` and their plain
+                inflections are never taken for a misspelling of them.
+            shortest: Letters of the shortest word that can be misspelt.
         """
         self._vocabulary = frozenset(vocabulary)
-        self._targets = [word for word in sorted(self._vocabulary) if len(word) >= 4]
-        self._known_words = known_words
+        self._targets = [word for word in sorted(self._vocabulary) if len(word) >= shortest]
+        self._shortest = shortest
 
     def meant(self, word: str) -> tuple[str, float] | None:
         """The vocabulary's word that `word` stands for and how sure that is (0 to 1).
 
         1 for the word itself. Otherwise one slip (a letter more, less, changed, or two swapped) is
-        forgiven from 4 letters on, two from 7 letters on where the first letter is right.
+        forgiven, two in a word of 7 letters or more whose first letter is right.
         """
         if word in self._vocabulary:
             return word, 1.0
-        if len(word) < 4 or word in self._known_words or stem(word) in self._known_words:
+        if len(word) < self._shortest or "'" in word or self._is_known(word):
             return None
         found = process.extractOne(word, self._targets, scorer=OSA.distance, score_cutoff=2)
         if found is None:
@@ -146,6 +152,13 @@ class Speller:
         if slips > (2 if is_long else 1):
             return None
         return target, 1.0 - slips / len(target)
+
+    def _is_known(self, word: str) -> bool:
+        """Whether `word` is a correct word or an inflection of one."""
+        bases = [word.removesuffix(suffix) for suffix in _SUFFIXES if word.endswith(suffix)]
+        long = [base for base in bases if len(base) >= _SHORTEST_BASE]
+        forms = (word, stem(word), *long, *(f"{base}e" for base in bases))
+        return any(form in COMMON_WORDS for form in forms)
 
 
 def find_counts(words: Sequence[Word]) -> list[tuple[int, int, int]]:
@@ -194,4 +207,4 @@ def _read_number(words: Sequence[Word], index: int) -> tuple[int, int]:
 
 def _completes(total: int, lower: str) -> bool:
     """Whether "twenty" goes on with "five"."""
-    return total % 10 == 0 and 20 <= total % 100 and 0 < _UNITS[lower] < 10
+    return total % 10 == 0 and total % 100 >= 20 and 0 < _UNITS[lower] < 10

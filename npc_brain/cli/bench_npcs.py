@@ -9,15 +9,16 @@ gets an event in every frame.
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from npc_brain.memory.blackboard import Blackboard
-from npc_brain.npc.effects import Assign
-from npc_brain.npc.expressions import Scope
+from npc_brain.memory.store import MemoryStore
 from npc_brain.npc.loader import parse_definition
-from npc_brain.npc.state_machine import Machine, MachineState, Step, compile_machine
+from npc_brain.npc.npc import Npc
+from npc_brain.npc.state_machine import Step, compile_machine
 from npc_brain.tools.registry import BUILT_INS
+from npc_brain.world.world import World
 
 FRAME_S = 1 / 60
 EVENTS = ("player_near", "attacked", "calmed", "bell")
@@ -66,13 +67,12 @@ def run(num_npcs: int = 1000, num_frames: int = 600, seed: int = 1) -> Iterator[
         num_frames: Frames of 1/60 s to simulate.
         seed: Decides who gets which event when.
     """
-    machine = compile_machine(parse_definition(VILLAGER, "villager"), BUILT_INS)
-    villagers = [_Villager(machine) for _ in range(num_npcs)]
-    yield _measure("village", villagers, num_frames, seed, events_per_npc_s=1.0)
     peers = [_Peer() for _ in range(num_npcs)]
-    yield _measure("village, plain dict as peer", peers, num_frames, seed, events_per_npc_s=1.0)
-    crowd = [_Villager(machine) for _ in range(num_npcs)]
-    yield _measure("an event each frame", crowd, num_frames, seed, events_per_npc_s=60.0)
+    with closing(MemoryStore()) as store:
+        village, crowd = _villagers(num_npcs, store), _villagers(num_npcs, store)
+        yield _measure("village", village, num_frames, seed, events_per_npc_s=1.0)
+        yield _measure("village, plain dict as peer", peers, num_frames, seed, events_per_npc_s=1.0)
+        yield _measure("an event each frame", crowd, num_frames, seed, events_per_npc_s=60.0)
 
 
 class _Stepped(Protocol):
@@ -86,28 +86,32 @@ class _Stepped(Protocol):
 
 
 class _Villager:
-    """An NPC as a session steps it: ticked when due or when its blackboard was changed."""
+    """An NPC as a session steps it."""
 
-    def __init__(self, machine: Machine) -> None:
-        self.machine = machine
-        self.blackboard = Blackboard({"fear": 0, "is_tired": False})
+    def __init__(self, npc: Npc, world: World) -> None:
         self.num_transitions = 0
-        self.state: MachineState
-        self._take(machine.start(Scope(self.blackboard), 0.0))
+        self._npc = npc
+        self._world = world
+        self._count(npc.start(world, 0.0))
 
     def tick(self, now_s: float) -> None:
-        if now_s >= self.state.next_due_s:
-            self._take(self.machine.tick(self.state, Scope(self.blackboard), now_s))
+        if step := self._npc.tick(self._world, now_s):
+            self._count(step)
 
     def handle(self, event: str, now_s: float) -> None:
-        self._take(self.machine.handle(self.state, event, Scope(self.blackboard), now_s))
+        self._count(self._npc.handle(event, {}, self._world, now_s))
 
-    def _take(self, step: Step) -> None:
-        self.state = step.state
+    def _count(self, step: Step) -> None:
         self.num_transitions += len(step.transitions)
-        for effect in step.effects:
-            if isinstance(effect, Assign):
-                self.blackboard.set(effect.key, effect.value)
+
+
+def _villagers(num_npcs: int, store: MemoryStore) -> list[_Villager]:
+    definition = parse_definition(VILLAGER, "villager")
+    machine, world = compile_machine(definition, BUILT_INS), World.empty()
+    return [
+        _Villager(Npc(f"villager_{number}", definition, machine, store, seed=number), world)
+        for number in range(num_npcs)
+    ]
 
 
 @dataclass(slots=True)

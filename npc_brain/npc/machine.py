@@ -75,6 +75,7 @@ class Node:
         timers: Moves by time, of the whole path.
         reactions: Of this state alone, in authored order.
         fallback: Lines for when there is no other answer.
+        is_watching: Whether a change of the blackboard or of an inventory alone can move it.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Node:
     timers: tuple[Timer, ...]
     reactions: tuple[Reaction, ...]
     fallback: tuple[str, ...]
+    is_watching: bool
 
 
 def walk_states(
@@ -157,6 +159,8 @@ class _Compiler:
             if not is_event(key)
             for move in self._moves(key, transitions)
         ]
+        watches += parent.watches if parent else ()
+        timers = (*self._timers(len(path) - 1, state), *(parent.timers if parent else ()))
         self.nodes[name] = Node(
             name=name,
             path=path,
@@ -171,10 +175,11 @@ class _Compiler:
             enter=parse_effects(state.enter, self.kinds, self.tools, has_event=False),
             exit=parse_effects(state.exit, self.kinds, self.tools, has_event=False),
             moves=self._event_moves(state, parent),
-            watches=(*watches, *(parent.watches if parent else ())),
-            timers=(*self._timers(len(path) - 1, state), *(parent.timers if parent else ())),
+            watches=tuple(watches),
+            timers=timers,
             reactions=tuple(self._reaction(name, heard) for heard in state.heard),
             fallback=self._fallback(path),
+            is_watching=bool(watches) or any(timer.move.guard for timer in timers),
         )
 
     def _event_moves(self, state: State, parent: Node | None) -> dict[str, tuple[Move, ...]]:

@@ -84,7 +84,7 @@ class Npc:
     def tick(self, world: World, now_s: float) -> Step | None:
         """Let time pass; None, at the cost of two comparisons, when there is nothing to do."""
         seen = (self.blackboard.revision, world.revision)
-        if now_s < self.state.next_due_s and (seen == self._seen or not self.node.watches):
+        if now_s < self.state.next_due_s and (seen == self._seen or not self.node.is_watching):
             return None
         return self._took(self.machine.tick(self.state, self.scope(world), now_s), world)
 

@@ -22,8 +22,8 @@ from typing import Literal
 import numpy as np
 from onnx import TensorProto
 
-from npc_brain.inference.importing.gguf_file import Floats
-from npc_brain.inference.importing.graph_builder import MICROSOFT, GraphBuilder
+from npc_brain.inference.importing.graph_builder import MICROSOFT, GraphBuilder, Shape
+from npc_brain.inference.importing.quantize import Floats
 
 FLOAT = TensorProto.FLOAT
 
@@ -98,8 +98,8 @@ def layer_norms(spec: DecoderSpec) -> dict[str, int]:
 def build_decoder(builder: GraphBuilder, spec: DecoderSpec) -> None:
     """Add the whole graph to `builder`.
 
-    The weights must be there or come later under these names: `layer.N.NAME` of `layer_matrices`
-    (quantised) and `layer_norms`, `output_norm`, and `output` (quantised [vocab, hidden]).
+    Its weights must be there under these names: `layer.N.NAME` of `layer_matrices` (quantised) and
+    `layer_norms`, `output_norm`, and `output` (quantised [vocab, hidden]).
     """
     _DecoderGraph(builder, spec).build()
 
@@ -108,7 +108,6 @@ class _DecoderGraph:
     def __init__(self, builder: GraphBuilder, spec: DecoderSpec) -> None:
         self._builder = builder
         self._spec = spec
-        self._matrices = layer_matrices(spec)
         self._rope_names: dict[tuple[float, float], tuple[str, str]] = {}
 
     def build(self) -> None:
@@ -135,13 +134,13 @@ class _DecoderGraph:
         flat_shape = builder.constant("flat_shape", np.array([-1, spec.hidden], np.int64))
         flat = builder.op("Reshape", [h, flat_shape])
         wanted = builder.op("Gather", [flat, "logit_rows"], axis=0)
-        logits = builder.matmul(wanted, "output", spec.vocab, spec.hidden)
+        logits = builder.matmul(wanted, "output")
         builder.op("Identity", [logits], outputs=["logits"])
         builder.output("logits", FLOAT, ["num_logits", spec.vocab])
 
     def _attention(self, h: str, index: int, layer: LayerSpec) -> str:
         spec, builder = self._spec, self._builder
-        cache_shape = ["batch", spec.kv_heads, "capacity", spec.head_dim]
+        cache_shape: Shape = ["batch", spec.kv_heads, "capacity", spec.head_dim]
         past = [
             builder.input(f"past_key_values.{index}.{part}", FLOAT, cache_shape)
             for part in ("key", "value")
@@ -205,7 +204,7 @@ class _DecoderGraph:
         return self._norm(out, f"layer.{index}.post_ffw_norm") if spec.has_post_norms else out
 
     def _matmul(self, x: str, index: int, name: str) -> str:
-        return self._builder.matmul(x, f"layer.{index}.{name}", *self._matrices[name])
+        return self._builder.matmul(x, f"layer.{index}.{name}")
 
     def _norm(self, x: str, weight: str) -> str:
         return self._builder.op(

@@ -1,18 +1,19 @@
-"""Reads a GGUF file: typed metadata and dequantised tensors, every fault as a `ModelError`.
+"""Reads a GGUF file: typed metadata and tensors, every fault as a `ModelError`.
 
 Source: the GGUF specification in the ggml repository, read through the `gguf` package.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import gguf
 import numpy as np
-import numpy.typing as npt
 
 from npc_brain.errors import ModelError
+from npc_brain.inference.importing.gguf_grid import grid_of
+from npc_brain.inference.importing.quantize import Floats, QuantizedMatrix, quantize
 
-Floats = npt.NDArray[np.float32]
 T = TypeVar("T")
 
 _REQUIRED: Any = object()
@@ -78,13 +79,29 @@ class GgufFile:
                 f"{self.path}: tensor {name} of type {found.tensor_type.name} cannot be read: "
                 f"{error}"
             ) from error
-        self._unread.discard(name)
         if not np.isfinite(values).all():
             raise ModelError(
                 f"{self.path}: tensor {name} holds values that are not finite",
                 hint="the file is damaged; fetch it again",
             )
+        self._unread.discard(name)
         return np.ascontiguousarray(values, np.float32).reshape(shape)
+
+    def matrix(
+        self, parts: Mapping[str, int], columns: int, *, bits: int | None = None
+    ) -> QuantizedMatrix:
+        """Tensors `parts` (name to number of rows) on top of each other, quantised.
+
+        `bits` as for `quantize`.
+        Raises ModelError like `tensor`.
+        """
+        weights = [self.tensor(name, rows, columns) for name, rows in parts.items()]
+        found = [self._tensors[name] for name in parts]
+        grids = [grid_of(tensor.data, tensor.tensor_type) for tensor in found]
+        known = [grid for grid in grids if grid is not None]
+        return quantize(
+            np.concatenate(weights), known if len(known) == len(grids) else [], bits=bits
+        )
 
     def unread_tensors(self) -> list[str]:
         """Names of tensors that nobody asked for: parts of the model that we would leave out."""

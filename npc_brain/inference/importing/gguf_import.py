@@ -3,8 +3,6 @@
 import math
 from pathlib import Path
 
-import numpy as np
-
 from npc_brain.errors import ErrorCode, ModelError
 from npc_brain.inference.importing.decoder_graph import (
     DecoderSpec,
@@ -13,10 +11,10 @@ from npc_brain.inference.importing.decoder_graph import (
     layer_matrices,
     layer_norms,
 )
-from npc_brain.inference.importing.gguf_file import Floats, GgufFile
+from npc_brain.inference.importing.gguf_file import GgufFile
 from npc_brain.inference.importing.gguf_tokenizer import build_tokenizer
 from npc_brain.inference.importing.graph_builder import GraphBuilder
-from npc_brain.inference.importing.quantize import BLOCK_SIZE, quantize
+from npc_brain.inference.importing.quantize import DEFAULT_BLOCK_SIZE
 from npc_brain.inference.model_dir import (
     GRAPH_FILE,
     TOKENIZER_FILE,
@@ -64,7 +62,7 @@ def fill_from_gguf(source: Path, model_dir: Path, progress: Progress, *, name: s
     progress(0, 0, "building the tokenizer")
     build_tokenizer(file).save(str(model_dir / TOKENIZER_FILE), pretty=False)
     with GraphBuilder(model_dir / WEIGHTS_FILE) as builder:
-        codes_offset, scales_offset = _write_weights(file, spec, builder, progress)
+        embedding = _write_weights(file, spec, builder, progress)
         build_decoder(builder, spec)
         builder.save(model_dir / GRAPH_FILE, name)
     if left_over := file.unread_tensors():
@@ -93,13 +91,7 @@ def fill_from_gguf(source: Path, model_dir: Path, progress: Progress, *, name: s
         chat_format=_chat_format(file.architecture, tokens),
         bos_id=_bos_id(file),
         stop_ids=_stop_ids(file, tokens),
-        embedding=EmbeddingLayout(
-            path=WEIGHTS_FILE,
-            codes_offset=codes_offset,
-            scales_offset=scales_offset,
-            block_size=BLOCK_SIZE,
-            multiplier=math.sqrt(spec.hidden) if file.architecture == "gemma3" else 1.0,
-        ),
+        embedding=embedding,
         licence=file.value("general.license", str, ""),
         source=source.name,
     )
@@ -107,40 +99,50 @@ def fill_from_gguf(source: Path, model_dir: Path, progress: Progress, *, name: s
 
 def _write_weights(
     file: GgufFile, spec: DecoderSpec, builder: GraphBuilder, progress: Progress
-) -> tuple[int, int]:
-    """Quantise and write every weight; gives the offsets of the token table's codes and scales."""
+) -> EmbeddingLayout:
+    """Quantise and write every weight."""
     num_layers = len(spec.layers)
     total = num_layers + 1
     progress(0, total, "quantising")
-    table = quantize(file.tensor("token_embd.weight", spec.vocab, spec.hidden))
-    is_tied = not file.has_tensor("output.weight")
-    offsets = builder.quantized_weight("output" if is_tied else "token_embd", table)
-    if not is_tied:
-        head = file.tensor("output.weight", spec.vocab, spec.hidden)
-        builder.quantized_weight("output", quantize(head))
+    embedding = _write_token_table(file, spec, builder)
     builder.weight("output_norm", file.tensor("output_norm.weight", spec.hidden))
     for index in range(num_layers):
         progress(index + 1, total, "quantising")
-        for part, (rows, columns) in layer_matrices(spec).items():
-            matrix = _matrix(file, spec, index, part, rows, columns)
-            builder.quantized_weight(f"layer.{index}.{part}", quantize(matrix))
-        for part, size in layer_norms(spec).items():
-            builder.weight(f"layer.{index}.{part}", file.tensor(f"blk.{index}.{part}.weight", size))
+        for name, (_, columns) in layer_matrices(spec).items():
+            matrix = file.matrix(_parts(spec, index, name), columns)
+            builder.quantized_weight(f"layer.{index}.{name}", matrix)
+        for name, size in layer_norms(spec).items():
+            builder.weight(f"layer.{index}.{name}", file.tensor(f"blk.{index}.{name}.weight", size))
     progress(total, total, "quantising")
-    return offsets
+    return embedding
 
 
-def _matrix(
-    file: GgufFile, spec: DecoderSpec, index: int, part: str, rows: int, columns: int
-) -> Floats:
-    if part != "qkv":
-        return file.tensor(f"blk.{index}.{part}.weight", rows, columns)
+def _write_token_table(file: GgufFile, spec: DecoderSpec, builder: GraphBuilder) -> EmbeddingLayout:
+    """Write the token table and the output matrix, which is the same when they are tied."""
+    table = file.matrix({"token_embd.weight": spec.vocab}, spec.hidden, bits=8)
+    is_tied = not file.has_tensor("output.weight")
+    codes_offset, scales_offset = builder.quantized_weight(
+        "output" if is_tied else "token_embd", table
+    )
+    if not is_tied:
+        head = file.matrix({"output.weight": spec.vocab}, spec.hidden)
+        builder.quantized_weight("output", head)
+    return EmbeddingLayout(
+        path=WEIGHTS_FILE,
+        codes_offset=codes_offset,
+        scales_offset=scales_offset,
+        block_size=table.block_size,
+        multiplier=math.sqrt(spec.hidden) if file.architecture == "gemma3" else 1.0,
+    )
+
+
+def _parts(spec: DecoderSpec, index: int, matrix: str) -> dict[str, int]:
+    """The tensors that make up `matrix` of a layer, from top to bottom: name to rows."""
+    if matrix != "qkv":
+        return {f"blk.{index}.{matrix}.weight": layer_matrices(spec)[matrix][0]}
     q_size, kv_size = spec.heads * spec.head_dim, spec.kv_heads * spec.head_dim
-    stacked = [
-        file.tensor(f"blk.{index}.attn_{name}.weight", size, columns)
-        for name, size in (("q", q_size), ("k", kv_size), ("v", kv_size))
-    ]
-    return np.concatenate(stacked)
+    sizes = {"q": q_size, "k": kv_size, "v": kv_size}
+    return {f"blk.{index}.attn_{name}.weight": size for name, size in sizes.items()}
 
 
 def _spec(file: GgufFile) -> DecoderSpec:
@@ -151,10 +153,10 @@ def _spec(file: GgufFile) -> DecoderSpec:
             hint="only models of these architectures can be imported from GGUF",
         )
     spec = make(file)
-    if spec.hidden % BLOCK_SIZE or spec.intermediate % BLOCK_SIZE:
+    if spec.hidden % DEFAULT_BLOCK_SIZE or spec.intermediate % DEFAULT_BLOCK_SIZE:
         raise ModelError(
             f"{file.path}: widths {spec.hidden} and {spec.intermediate} must be multiples of "
-            f"{BLOCK_SIZE}"
+            f"{DEFAULT_BLOCK_SIZE}"
         )
     return spec
 

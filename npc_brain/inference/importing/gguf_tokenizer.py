@@ -8,6 +8,7 @@ Control tokens become special tokens: an encoder told to encode special tokens a
 import re
 from collections.abc import Sequence
 from enum import IntEnum
+from typing import Any
 
 from tokenizers import AddedToken, Tokenizer, decoders, normalizers, pre_tokenizers
 from tokenizers.models import BPE
@@ -62,7 +63,7 @@ def _is_special(token: str, kind: int) -> bool:
 def _byte_level(file: GgufFile, tokens: Sequence[str]) -> Tokenizer:
     merges = [tuple(merge.split(" ", 1)) for merge in file.value("tokenizer.ggml.merges", list)]
     vocabulary = {token: index for index, token in enumerate(tokens)}
-    tokenizer = _bpe(file, BPE, vocab=vocabulary, merges=merges)
+    tokenizer = _bpe(file, vocab=vocabulary, merges=merges)
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
     splitter = file.value("tokenizer.ggml.pre", str, "default")
     if splitter == "smollm":
@@ -85,7 +86,6 @@ def _sentence_piece(file: GgufFile, tokens: Sequence[str]) -> Tokenizer:
     unknown = file.value("tokenizer.ggml.unknown_token_id", int, None)
     tokenizer = _bpe(
         file,
-        BPE,
         vocab=vocabulary,
         merges=_merges_by_score(tokens, scores, vocabulary),
         unk_token=tokens[unknown] if unknown is not None else None,
@@ -108,9 +108,9 @@ def _sentence_piece(file: GgufFile, tokens: Sequence[str]) -> Tokenizer:
     return tokenizer
 
 
-def _bpe(file: GgufFile, make: type[BPE], **arguments: object) -> Tokenizer:
+def _bpe(file: GgufFile, **arguments: Any) -> Tokenizer:
     try:
-        return Tokenizer(make(**arguments))
+        return Tokenizer(BPE(**arguments))
     except Exception as error:  # the Rust library raises bare Exception
         raise ModelError(f"{file.path}: the vocabulary contradicts itself: {error}") from error
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper
 
-from npc_brain.inference.importing.quantize import BLOCK_SIZE, BlockCodes
+from npc_brain.inference.importing.quantize import QuantizedMatrix
 
 MICROSOFT = "com.microsoft"
 """The operator domain of ONNX Runtime's fused operators."""
@@ -21,8 +21,10 @@ MICROSOFT = "com.microsoft"
 _ALIGNMENT = 4096
 _OPSET = 21
 _IR_VERSION = 10
-_INT8_ACTIVATIONS = 4
-"""MatMulNBits' accuracy_level: activations are quantised to int8 per block."""
+_ACCURACY_LEVELS = {4: 1, 8: 4}
+"""MatMulNBits' accuracy_level by bits. 4 rounds activations to 8 bits, 1 leaves them float32: as
+fast for 4-bit weights one row at a time and in prefill (half as fast for 2 to 8 rows), but out of
+the question for 8-bit ones (13 times slower)."""
 
 Shape = Sequence[int | str]
 
@@ -40,6 +42,9 @@ class GraphBuilder:
         self._initializers: list[onnx.TensorProto] = []
         self._inputs: list[onnx.ValueInfoProto] = []
         self._outputs: list[onnx.ValueInfoProto] = []
+        self._matrices: dict[str, QuantizedMatrix] = {}
+        self._constants: set[str] = set()
+        self._sums: dict[str, str] = {}
         self._num_values = 0
 
     def __enter__(self) -> "GraphBuilder":
@@ -85,6 +90,7 @@ class GraphBuilder:
 
     def constant(self, name: str, values: npt.NDArray[Any]) -> str:
         """A small constant, kept in the graph itself."""
+        self._constants.add(name)
         self._initializers.append(onnx.numpy_helper.from_array(values, name))
         return name
 
@@ -108,24 +114,42 @@ class GraphBuilder:
         self._initializers.append(tensor)
         return offset
 
-    def quantized_weight(self, name: str, matrix: BlockCodes) -> tuple[int, int]:
-        """Codes and scales of a matrix; returns their byte offsets in the weights file."""
-        rows, columns = matrix.codes.shape
-        codes = matrix.codes.reshape(rows, columns // BLOCK_SIZE, BLOCK_SIZE)
-        return self.weight(f"{name}.codes", codes), self.weight(f"{name}.scales", matrix.scales)
+    def quantized_weight(self, name: str, matrix: QuantizedMatrix) -> tuple[int, int]:
+        """A matrix for `matmul`; returns the byte offsets of its codes and scales."""
+        self._matrices[name] = matrix
+        if matrix.offsets is not None:
+            self.weight(f"{name}.offsets", matrix.offsets)
+        codes_offset = self.weight(f"{name}.codes", matrix.codes)
+        return codes_offset, self.weight(f"{name}.scales", matrix.scales)
 
-    def matmul(self, x: str, name: str, rows: int, columns: int) -> str:
+    def matmul(self, x: str, name: str) -> str:
         """`x` float32[..., columns] times the transpose of quantised weight `name`."""
-        return self.op(
+        matrix = self._matrices[name]
+        rows, num_blocks = matrix.scales.shape
+        product = self.op(
             "MatMulNBits",
             [x, f"{name}.codes", f"{name}.scales"],
             domain=MICROSOFT,
             N=rows,
-            K=columns,
-            bits=8,
-            block_size=BLOCK_SIZE,
-            accuracy_level=_INT8_ACTIVATIONS,
+            K=num_blocks * matrix.block_size,
+            bits=matrix.bits,
+            block_size=matrix.block_size,
+            accuracy_level=_ACCURACY_LEVELS[matrix.bits],
         )
+        if matrix.offsets is None:
+            return product
+        sums = self._block_sums(x, num_blocks, matrix.block_size)
+        return self.op("Add", [product, self.op("MatMul", [sums, f"{name}.offsets"])])
+
+    def _block_sums(self, x: str, num_blocks: int, block_size: int) -> str:
+        """float32[..., num_blocks]: the sum of `x` in each block, computed once for each `x`."""
+        if x not in self._sums:
+            name = f"ones_in_block.{num_blocks}"
+            if name not in self._constants:
+                ones = np.repeat(np.eye(num_blocks, dtype=np.float32), block_size, axis=0)
+                self.constant(name, ones)
+            self._sums[x] = self.op("MatMul", [x, name])
+        return self._sums[x]
 
     def save(self, path: Path, name: str) -> None:
         """Write the graph; the weights file must stay beside it under its name."""

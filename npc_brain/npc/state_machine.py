@@ -165,7 +165,7 @@ class Machine:
                 raise TypeError("names must be strings")
             if not all(math.isfinite(seconds) for seconds in elapsed):
                 raise ValueError("times must be finite")
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise NpcBrainError(
                 f"a saved machine state is damaged: {error}", code=ErrorCode.BAD_BLOB
             ) from error

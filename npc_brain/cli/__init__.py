@@ -1,6 +1,42 @@
-"""The `npc-brain` command."""
+"""The `npc-brain` command: it parses, builds objects, passes them on, and words errors."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from npc_brain import __version__
+from npc_brain.errors import NpcBrainError, UsageError
+
+_COMMANDS = ("demo", "serve", "validate")
+"""Modules of this package; each has `add_parser(subparsers)` and sets `run(args) -> exit code`."""
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run one command; see `npc-brain --help`. Returns the exit code."""
-    raise SystemExit("not wired yet")
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; see `npc-brain --help`.
+
+    Returns:
+        0 good, 1 the thing asked about is bad, 2 wrong usage.
+    """
+    parser = argparse.ArgumentParser(prog="npc-brain", description="A local brain for NPCs.")
+    parser.add_argument("--version", action="version", version=f"npc-brain {__version__}")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name in _COMMANDS:
+        importlib.import_module(f"npc_brain.cli.{name}").add_parser(subparsers)
+    args = parser.parse_args(argv)
+    try:
+        code: int = args.run(args)
+    except NpcBrainError as error:
+        if args.debug:
+            raise
+        print(f"npc-brain: {error.message}", file=sys.stderr)
+        if error.hint:
+            print(f"  hint: {error.hint}", file=sys.stderr)
+        return 2 if isinstance(error, UsageError) else 1
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return code

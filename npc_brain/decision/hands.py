@@ -13,6 +13,7 @@ from npc_brain.decision.events import EnginePort
 from npc_brain.decision.wording import STARTED
 from npc_brain.errors import ErrorCode, SessionError
 from npc_brain.tools.actions import Action, ActionTracker, outcome_text
+from npc_brain.tools.custom import engine_answer
 from npc_brain.tools.narrow import validate_arguments
 from npc_brain.tools.spec import Tool, ToolContext, ToolKind, ToolResult, refusal
 from npc_brain.world.world import World
@@ -44,6 +45,13 @@ class Performed:
     was_requested: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Call:
+    npc_id: str
+    tool: Tool
+    answer: asyncio.Future[ToolResult]
+
+
 class Hands:
     """The calls of one stage's NPCs. Used from the event loop only.
 
@@ -57,7 +65,7 @@ class Hands:
         self.unspoken: dict[int, str | None] = {}
         self._port = port
         self._news: dict[int, asyncio.Queue[Action]] = {}
-        self._calls: dict[int, tuple[str, asyncio.Future[ToolResult]]] = {}
+        self._calls: dict[int, _Call] = {}
         self._last_call_id = 0
 
     def start(
@@ -129,22 +137,22 @@ class Hands:
         for action in self.tracker.drop(npc_id):
             self._port.cancel_action(npc_id, action.action_id)
             self._tell(action)
-        for owner, future in self._calls.values():
-            if owner == npc_id and not future.done():
-                future.cancel()
+        for call in self._calls.values():
+            if call.npc_id == npc_id and not call.answer.done():
+                call.answer.set_result(refusal("cancelled", "Nobody waits for an answer."))
 
-    def resolve_call(self, call_id: int, result: ToolResult) -> None:
+    def resolve_call(self, call_id: int, ok: bool, result: dict[str, Any], reason: str) -> None:
         """Take in the engine's answer to a query.
 
         Raises:
             SessionError: No such call waits (`unknown_call`).
         """
-        _, future = self._calls.get(call_id, ("", None))
-        if future is None or future.done():
+        call = self._calls.get(call_id)
+        if call is None or call.answer.done():
             raise SessionError(
                 f"no tool call {call_id} waits for a result", code=ErrorCode.UNKNOWN_CALL
             )
-        future.set_result(result)
+        call.answer.set_result(engine_answer(call.tool, ok, result, reason))
 
     async def _wait(self, tool: Tool, action_id: int) -> Action:
         """The action as it stands when its line has to be said."""
@@ -163,12 +171,13 @@ class Hands:
     async def _ask_engine(self, npc_id: str, tool: Tool, plain: dict[str, Any]) -> ToolResult:
         self._last_call_id += 1
         call_id = self._last_call_id
-        future: asyncio.Future[ToolResult] = asyncio.get_running_loop().create_future()
-        self._calls[call_id] = (npc_id, future)
+        call = self._calls[call_id] = _Call(
+            npc_id, tool, asyncio.get_running_loop().create_future()
+        )
         try:
             self._port.call_tool(npc_id, call_id, tool.name, plain, tool.timeout_ms)
             async with asyncio.timeout(tool.timeout_ms / 1000):
-                return await future
+                return await call.answer
         except TimeoutError:
             return refusal("timeout", f"Nobody answered {tool.name.replace('_', ' ')}.")
         finally:

@@ -26,7 +26,7 @@ from npc_brain.npc.definition import NpcDefinition
 from npc_brain.npc.npc import Npc
 from npc_brain.npc.state_machine import Machine, Step, compile_machine
 from npc_brain.tools.actions import Action
-from npc_brain.tools.spec import Tool, ToolResult
+from npc_brain.tools.spec import Tool
 from npc_brain.world.model import Position, Scalar, WorldPatch, WorldSnapshot
 from npc_brain.world.world import World
 
@@ -122,6 +122,11 @@ class Stage:
     def npc(self, npc_id: str) -> Npc:
         """A living NPC; raises SessionError (`unknown_npc`)."""
         return self._actor(npc_id).npc
+
+    def current(self, npc_id: str, event: str) -> StateChanged:
+        """Where an NPC is, as the transition that `event` made from nowhere."""
+        npc = self.npc(npc_id)
+        return StateChanged(None, npc.state.name, event, npc.blackboard.to_json())
 
     def spawn(
         self,
@@ -225,9 +230,11 @@ class Stage:
         if action.is_ended:
             self._ended(action)
 
-    def resolve_call(self, call_id: int, result: ToolResult) -> None:
+    def resolve_call(
+        self, call_id: int, ok: bool, result: dict[str, Any], reason: str = ""
+    ) -> None:
         """Take in the answer to a query; raises SessionError (`unknown_call`)."""
-        self._scene.hands.resolve_call(call_id, result)
+        self._scene.hands.resolve_call(call_id, ok, result, reason)
 
     def tick(self) -> None:
         """Let time pass: timers, guards, timeouts. To be called some 20 times a second."""
@@ -278,8 +285,7 @@ class Stage:
             for turn in list(known.turns.values()) if known else ():
                 turn.cancel("loaded")
             self._actors[npc.npc_id] = _Actor(npc)
-            told = StateChanged(None, npc.state.name, "load", npc.blackboard.to_json())
-            self._port.notify(npc.npc_id, told)
+            self._port.notify(npc.npc_id, self.current(npc.npc_id, "load"))
 
     async def close(self) -> None:
         """End everything."""

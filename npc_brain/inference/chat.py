@@ -157,6 +157,19 @@ class Finished:
 ChatEvent = TextDelta | CallEvent | Finished
 
 
+@dataclass(slots=True)
+class BackendStats:
+    """Counters of a backend since its start."""
+
+    num_requests: int = 0
+    num_prompt_tokens: int = 0
+    num_cached_tokens: int = 0
+    num_completion_tokens: int = 0
+    prefill_ms: float = 0.0
+    decode_ms: float = 0.0
+    num_by_reason: dict[str, int] = field(default_factory=dict)
+
+
 class Generation(Protocol):
     """A submitted generation."""
 
@@ -174,6 +187,11 @@ class Backend(Protocol):
     picks_tools: bool
     """Whether the model is able enough to choose tools itself (`tool_choice: model`)."""
 
+    @property
+    def stats(self) -> BackendStats:
+        """Counters since the start."""
+        ...
+
     def submit(self, request: ChatRequest, emit: Callable[[ChatEvent], None]) -> Generation:
         """Queue `request`; returns at once, from any thread.
 
@@ -185,16 +203,3 @@ class Backend(Protocol):
     def close(self) -> None:
         """Cancel everything under way and free the model; blocks until its thread has ended."""
         ...
-
-
-@dataclass(slots=True)
-class BackendStats:
-    """Counters of a backend since its start."""
-
-    num_requests: int = 0
-    num_prompt_tokens: int = 0
-    num_cached_tokens: int = 0
-    num_completion_tokens: int = 0
-    prefill_ms: float = 0.0
-    decode_ms: float = 0.0
-    num_by_reason: dict[str, int] = field(default_factory=dict)

@@ -1,0 +1,96 @@
+"""`npc-brain serve`: the sidecar."""
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import secrets
+import signal
+from contextlib import suppress
+from pathlib import Path
+
+from npc_brain.errors import UsageError
+
+TOKEN_VARIABLE = "NPC_BRAIN_TOKEN"
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command to the program's parser."""
+    parser = subparsers.add_parser("serve", help="run the sidecar that a game talks to")
+    parser.add_argument("--npcs", metavar="DIR", type=Path, help="directory of NPC files")
+    parser.add_argument(
+        "--model", metavar="M", default="smollm2-135m", help="catalogue name, directory or none"
+    )
+    parser.add_argument("--bind", metavar="ENDPOINT", default="tcp://127.0.0.1:0")
+    parser.add_argument(
+        "--allow-remote", action="store_true", help="let --bind name an address beyond loopback"
+    )
+    parser.add_argument("--parent-pid", metavar="PID", type=int, help="end when this process does")
+    parser.add_argument("--threads", metavar="N", type=int, default=0, help="threads of the model")
+    parser.add_argument("--slots", metavar="N", type=int, default=2, help="lines made at once")
+    parser.add_argument(
+        "--spin", action="store_true", help="busy threads: faster on a machine that does only this"
+    )
+    parser.add_argument(
+        "--connection-file",
+        metavar="FILE",
+        type=Path,
+        help=f"write endpoint and token there (default without {TOKEN_VARIABLE}: in the cache)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until a signal, or the parent's death, ends it; returns 0."""
+    if args.npcs is not None and not args.npcs.is_dir():
+        raise UsageError(
+            f"there is no directory {args.npcs}", hint="--npcs names one with NPC files"
+        )
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    asyncio.run(_serve(args))
+    return 0
+
+
+async def _serve(args: argparse.Namespace) -> None:
+    # Imported here: the model's runtime takes a while, and `--help` needs none of it.
+    from npc_brain.cache import cache_dir
+    from npc_brain.sidecar import Sidecar, SidecarOptions
+    from npc_brain.transport.connection_file import write_connection_file
+    from npc_brain.transport.parent import watch_parent
+
+    given_token = os.environ.pop(TOKEN_VARIABLE, "")
+    token = given_token or secrets.token_urlsafe(32)
+    connection_file = args.connection_file
+    if connection_file is None and not given_token:
+        connection_file = cache_dir("sidecar.json")
+    options = SidecarOptions(
+        npcs=args.npcs,
+        model=args.model,
+        token=token,
+        bind=args.bind,
+        allow_remote=args.allow_remote,
+        num_threads=args.threads,
+        num_slots=args.slots,
+        is_spinning=args.spin,
+    )
+    loop = asyncio.get_running_loop()
+    ending = asyncio.Event()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError):  # Windows
+            loop.add_signal_handler(signum, ending.set)
+    if args.parent_pid is not None:
+        watch_parent(args.parent_pid, lambda: loop.call_soon_threadsafe(ending.set))
+    sidecar = Sidecar(options)
+    endpoint = await sidecar.start()
+    listening = {"event": "listening", "endpoint": endpoint, "pid": os.getpid()}
+    if connection_file is not None:
+        write_connection_file(connection_file, endpoint, token)
+        listening["connection_file"] = str(connection_file)
+    print(json.dumps(listening), flush=True)
+    try:
+        await ending.wait()
+    finally:
+        await sidecar.stop()
+        if connection_file is not None:
+            connection_file.unlink(missing_ok=True)

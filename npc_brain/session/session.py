@@ -1,0 +1,275 @@
+"""One engine's session: its messages put to a stage, and what the stage tells put into messages."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from statistics import median
+from typing import Any
+
+from npc_brain.clock import Clock
+from npc_brain.decision.events import (
+    LineSaid,
+    StageEvent,
+    StateChanged,
+    TokenSaid,
+    TurnEnded,
+    TurnStarted,
+)
+from npc_brain.decision.mind import Mind
+from npc_brain.decision.stage import Stage
+from npc_brain.errors import ErrorCode, SessionError
+from npc_brain.inference.chat import BackendStats
+from npc_brain.npc.definition import NpcDefinition
+from npc_brain.npc.library import NpcLibrary
+from npc_brain.protocol import messages as m
+from npc_brain.session.registry import Outbox
+from npc_brain.session.saved_state import pack_state, unpack_state
+from npc_brain.tools.custom import custom_tool
+
+TICK_S = 0.05
+"""How often time passes for NPCs."""
+
+
+class StageSession:
+    """See `session.registry.Session`; made by the sidecar for each engine."""
+
+    def __init__(
+        self,
+        session_id: str,
+        outbox: Outbox,
+        *,
+        mind: Mind,
+        library: NpcLibrary,
+        clock: Clock,
+        limits: m.Limits,
+        num_sessions: Callable[[], int],
+    ) -> None:
+        self.session_id = session_id
+        self._outbox: Outbox | None = outbox
+        self._mind = mind
+        self._library = library
+        self._clock = clock
+        self._started_s = clock.now_s()
+        self._num_sessions = num_sessions
+        self.stage = Stage(
+            self,
+            mind,
+            clock,
+            max_npcs=limits.max_npcs,
+            max_queued_turns=limits.max_queued_turns,
+        )
+        self._ticking = asyncio.create_task(self._tick())
+
+    # --- session.registry.Session ------------------------------------------------------------
+
+    def handle(self, envelope: m.Envelope) -> m.Body:
+        """Act upon a message and return the body of its reply; raises NpcBrainError."""
+        handler = _HANDLERS.get(type(envelope.body))
+        if handler is None:
+            raise SessionError(
+                f"nothing answers {envelope.type!r} here", code=ErrorCode.UNKNOWN_TYPE
+            )
+        return handler(self, envelope.npc_id or "", envelope.body)
+
+    def attach(self, outbox: Outbox) -> None:
+        """The engine is back."""
+        self._outbox = outbox
+
+    def detach(self) -> None:
+        """The connection is lost: turns end as cancelled, actions stay as the engine last said."""
+        self.stage.cancel_all_turns("connection lost")
+        self._outbox = None
+
+    async def close(self) -> None:
+        """Forget everything."""
+        self._outbox = None
+        self._ticking.cancel()
+        await self.stage.close()
+
+    # --- decision.events.EnginePort ----------------------------------------------------------
+
+    def notify(self, npc_id: str, event: StageEvent) -> None:
+        """Tell what an NPC says, decides and becomes."""
+        self._send(_as_body(event), npc_id)
+
+    def request_action(
+        self,
+        npc_id: str,
+        action_id: int,
+        tool: str,
+        args: dict[str, Any],
+        timeout_ms: int,
+        turn_id: int | None,
+    ) -> None:
+        """Ask the engine for an action."""
+        body = m.ActionRequest(
+            action_id=action_id, tool=tool, args=args, timeout_ms=timeout_ms, turn_id=turn_id
+        )
+        self._send(body, npc_id)
+
+    def cancel_action(self, npc_id: str, action_id: int) -> None:
+        """Tell the engine that an action is no longer wanted."""
+        self._send(m.ActionCancel(action_id=action_id), npc_id)
+
+    def call_tool(
+        self, npc_id: str, call_id: int, tool: str, args: dict[str, Any], timeout_ms: int
+    ) -> None:
+        """Ask a query of the engine."""
+        self._send(m.ToolCall(call_id=call_id, tool=tool, args=args, timeout_ms=timeout_ms), npc_id)
+
+    # --- messages ----------------------------------------------------------------------------
+
+    def _sync(self, _: str, body: m.WorldSync) -> m.Body:
+        self.stage.sync_world(body)
+        return m.Ok()
+
+    def _patch(self, _: str, body: m.WorldPatched) -> m.Body:
+        self.stage.patch_world(body)
+        return m.Ok()
+
+    def _register(self, _: str, body: m.ToolRegister) -> m.Body:
+        tool = custom_tool(
+            body.name, body.description, body.parameters, body.kind, body.timeout_ms, body.examples
+        )
+        self.stage.register_tool(tool)
+        return m.Ok()
+
+    def _spawn(self, npc_id: str, body: m.NpcSpawn) -> m.Body:
+        definition = self._library.find(body.definition, npc_id, self.stage.tools)
+        self.stage.spawn(npc_id, definition, blackboard=body.blackboard, position=body.position)
+        return _as_body(self.stage.current(npc_id, "spawn"))
+
+    def _despawn(self, npc_id: str, _: m.NpcDespawn) -> m.Body:
+        self.stage.despawn(npc_id)
+        return m.Ok()
+
+    def _event(self, npc_id: str, body: m.NpcEvent) -> m.Body:
+        self.stage.raise_event(npc_id, body.event, body.data)
+        return m.Ok()
+
+    def _hear(self, npc_id: str, body: m.NpcHear) -> m.Body:
+        turn = self.stage.hear(
+            npc_id,
+            body.speaker_id,
+            body.text,
+            priority=body.priority,
+            deadline_ms=body.deadline_ms,
+        )
+        return m.TurnStarted(turn_id=turn.turn_id, cause="hear", speaker_id=body.speaker_id)
+
+    def _cancel(self, _: str, body: m.TurnCancel) -> m.Body:
+        self.stage.cancel_turn(body.turn_id)
+        return m.Ok()
+
+    def _update(self, _: str, body: m.ActionUpdate) -> m.Body:
+        self.stage.update_action(body.action_id, body.status, body.reason, body.result)
+        return m.Ok()
+
+    def _result(self, _: str, body: m.ToolCallResult) -> m.Body:
+        self.stage.resolve_call(body.call_id, body.ok, body.result, body.error)
+        return m.Ok()
+
+    def _save(self, _: str, body: m.StateSave) -> m.Body:
+        return m.StateSaved(blob=pack_state(self.stage.save(body.npc_ids)))
+
+    def _load(self, _: str, body: m.StateLoad) -> m.Body:
+        def definition_of(name: str) -> NpcDefinition:
+            return self._library.find(name, name, self.stage.tools)
+
+        self.stage.load(unpack_state(body.blob), definition_of)
+        return m.Ok()
+
+    def _stats(self, _: str, __: m.StatsRequest) -> m.Body:
+        stage = self.stage
+        backend = self._mind.backend
+        stats = BackendStats() if backend is None else backend.stats
+        return m.Stats(
+            uptime_ms=round((self._clock.now_s() - self._started_s) * 1000),
+            num_sessions=self._num_sessions(),
+            num_npcs=len(stage.npc_ids),
+            num_turns=stage.num_turns,
+            num_fallbacks=stage.num_fallbacks,
+            num_prompt_tokens=stats.num_prompt_tokens,
+            num_cached_tokens=stats.num_cached_tokens,
+            num_completion_tokens=stats.num_completion_tokens,
+            first_token_ms_p50=round(median(stage.first_token_ms)) if stage.first_token_ms else 0,
+            tokens_per_s=(
+                1000 * stats.num_completion_tokens / stats.decode_ms if stats.decode_ms else 0.0
+            ),
+        )
+
+    # --- inside ------------------------------------------------------------------------------
+
+    def _send(self, body: m.Body, npc_id: str | None) -> None:
+        if self._outbox is not None:
+            self._outbox(body, npc_id)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            self.stage.tick()
+
+
+_HANDLERS: Mapping[type[m.Body], Callable[[StageSession, str, Any], m.Body]] = {
+    m.WorldSync: StageSession._sync,
+    m.WorldPatched: StageSession._patch,
+    m.ToolRegister: StageSession._register,
+    m.NpcSpawn: StageSession._spawn,
+    m.NpcDespawn: StageSession._despawn,
+    m.NpcEvent: StageSession._event,
+    m.NpcHear: StageSession._hear,
+    m.TurnCancel: StageSession._cancel,
+    m.ActionUpdate: StageSession._update,
+    m.ToolCallResult: StageSession._result,
+    m.StateSave: StageSession._save,
+    m.StateLoad: StageSession._load,
+    m.StatsRequest: StageSession._stats,
+}
+
+
+def _as_body(event: StageEvent) -> m.Body:
+    match event:
+        case TurnStarted():
+            return m.TurnStarted(
+                turn_id=event.turn_id, cause=event.cause, speaker_id=event.speaker_id
+            )
+        case TokenSaid():
+            return m.TurnToken(turn_id=event.turn_id, text=event.text)
+        case LineSaid():
+            return m.TurnLine(
+                turn_id=event.turn_id,
+                text=event.text,
+                emotion=event.emotion,
+                gesture=event.gesture,
+                source=event.source,
+                choices=event.choices,
+            )
+        case TurnEnded():
+            return _turn_ended(event)
+        case StateChanged():
+            return m.NpcState(
+                from_state=event.from_state,
+                to_state=event.to_state,
+                event=event.event,
+                blackboard=event.blackboard,
+            )
+
+
+def _turn_ended(event: TurnEnded) -> m.Body:
+    timings = event.timings
+    tools = tuple(
+        m.ToolUse(tool=use.tool, args=use.args, ok=use.ok, text=use.text, reason=use.reason)
+        for use in event.tools
+    )
+    return m.TurnEnded(
+        turn_id=event.turn_id,
+        outcome=event.outcome,
+        detail=event.detail,
+        tools=tools,
+        timings=m.TurnTimings(
+            first_token_ms=timings.first_token_ms,
+            total_ms=timings.total_ms,
+            num_prompt_tokens=timings.num_prompt_tokens,
+            num_cached_tokens=timings.num_cached_tokens,
+            num_completion_tokens=timings.num_completion_tokens,
+        ),
+    )

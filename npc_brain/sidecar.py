@@ -1,0 +1,183 @@
+"""The sidecar process put together: a server, a mind shared by its sessions, a model that loads.
+
+The server answers from the start; NPCs speak their authored lines while the model is fetched and
+loaded on a thread of its own, and go on doing so when it cannot be had (`degraded`).
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from npc_brain.clock import Clock, MonotonicClock
+from npc_brain.decision.mind import Mind
+from npc_brain.errors import NpcBrainError
+from npc_brain.inference.backends.onnx import OnnxBackend
+from npc_brain.inference.importing.catalogue import resolve_model
+from npc_brain.inference.sentence_encoder import SentenceEncoder
+from npc_brain.npc.library import NpcLibrary
+from npc_brain.protocol.codec import DEFAULT_LIMITS
+from npc_brain.protocol.messages import ModelStatus, Status
+from npc_brain.session.registry import Outbox
+from npc_brain.session.session import StageSession
+from npc_brain.transport.server import Server
+from npc_brain.understanding.lexical import LexicalEncoder
+
+ENCODER = "minilm-l6"
+NO_MODEL = "none"
+FEATURES = ("tools", "save", "choices", "understanding")
+
+Phase = Literal["starting", "loading", "warming", "ready", "degraded"]
+
+_Result = TypeVar("_Result")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SidecarOptions:
+    """How a sidecar is run.
+
+    Attributes:
+        npcs: Directory of NPC files; None: only inline definitions.
+        model: A catalogue name, a model directory, or `none`.
+        token: What engines must show.
+        num_threads: Threads of the model; 0 takes one per core.
+        is_spinning: See `OnnxDecoder`.
+    """
+
+    npcs: Path | None
+    model: str
+    token: str
+    bind: str = "tcp://127.0.0.1:0"
+    allow_remote: bool = False
+    num_threads: int = 0
+    num_slots: int = 2
+    is_spinning: bool = False
+
+
+class Sidecar:
+    """Runs until stopped. All calls come from one event loop."""
+
+    def __init__(self, options: SidecarOptions, clock: Clock | None = None) -> None:
+        self._options = options
+        self._clock = clock or MonotonicClock()
+        self._mind = Mind(LexicalEncoder())
+        self._library = NpcLibrary(options.npcs)
+        self._status = Status(phase="starting", progress=0.0)
+        self._server = Server(
+            self._new_session,
+            options.token,
+            model=lambda: ModelStatus(name=options.model, phase=self._status.phase),
+            bind=options.bind,
+            features=FEATURES,
+            clock=self._clock,
+            allow_remote=options.allow_remote,
+        )
+        self._loading: asyncio.Task[None] | None = None
+
+    async def start(self) -> str:
+        """Serve, and begin to load; returns the endpoint. Raises UsageError."""
+        endpoint = await self._server.start()
+        self._loading = asyncio.create_task(self._load())
+        return endpoint
+
+    async def run(self) -> None:
+        """Wait until `stop` is called."""
+        await self._server.run()
+
+    async def stop(self) -> None:
+        """End all sessions and the model; returns once their threads have ended."""
+        if self._loading is not None:
+            self._loading.cancel()
+        await self._server.stop()
+        await asyncio.to_thread(self._mind.close)
+
+    def _new_session(self, session_id: str, outbox: Outbox) -> StageSession:
+        session = StageSession(
+            session_id,
+            outbox,
+            mind=self._mind,
+            library=self._library,
+            clock=self._clock,
+            limits=DEFAULT_LIMITS,
+            num_sessions=lambda: self._server.num_sessions,
+        )
+        asyncio.get_running_loop().call_soon(lambda: outbox(self._status, None))
+        return session
+
+    async def _load(self) -> None:
+        """Fetch and load the encoder, then the model; what fails is told and done without."""
+        faults = []
+        try:
+            directory = await self._resolve(ENCODER)
+            self._mind.encoder = await _in_thread(lambda: SentenceEncoder(directory))
+        except NpcBrainError as error:
+            faults.append(f"no sentence encoder: {error.message}")
+        if self._options.model != NO_MODEL:
+            try:
+                await self._load_model()
+            except NpcBrainError as error:
+                faults.append(f"no language model: {error.message}")
+        for fault in faults:
+            _log.warning("%s", fault)
+        self._tell("degraded" if faults else "ready", "; ".join(faults), 1.0)
+
+    async def _load_model(self) -> None:
+        options = self._options
+        directory = await self._resolve(options.model)
+        self._tell("warming", options.model, 0.95)
+        self._mind.backend = await _in_thread(
+            lambda: OnnxBackend(
+                directory,
+                num_slots=options.num_slots,
+                num_threads=options.num_threads,
+                is_spinning=options.is_spinning,
+                clock=self._clock,
+            )
+        )
+
+    async def _resolve(self, name: str) -> Path:
+        loop = asyncio.get_running_loop()
+        last_percent = -1
+
+        def progress(done: int, total: int, what: str) -> None:
+            nonlocal last_percent
+            percent = 100 * done // max(1, total)
+            if percent != last_percent:
+                last_percent = percent
+                loop.call_soon_threadsafe(self._tell, "loading", what, 0.9 * done / max(1, total))
+
+        self._tell("loading", name, 0.0)
+        return await _in_thread(lambda: resolve_model(name, progress))
+
+    def _tell(self, phase: Phase, detail: str, progress: float) -> None:
+        self._status = Status(phase=phase, detail=detail, progress=min(1.0, progress))
+        self._server.broadcast(self._status)
+
+
+async def _in_thread(work: Callable[[], _Result]) -> _Result:
+    """Run `work` on a thread of its own, which does not keep the process from ending."""
+    loop = asyncio.get_running_loop()
+    outcome: asyncio.Future[_Result] = loop.create_future()
+
+    def run() -> None:
+        try:
+            result = work()
+        except BaseException as error:
+            _settle(loop, outcome, lambda caught=error: outcome.set_exception(caught))
+        else:
+            _settle(loop, outcome, lambda: outcome.set_result(result))
+
+    threading.Thread(target=run, name="npc-brain-loading", daemon=True).start()
+    return await outcome
+
+
+def _settle(
+    loop: asyncio.AbstractEventLoop, outcome: asyncio.Future[_Result], settle: Callable[[], None]
+) -> None:
+    with suppress(RuntimeError):  # the loop has been closed
+        loop.call_soon_threadsafe(lambda: None if outcome.done() else settle())

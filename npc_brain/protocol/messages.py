@@ -50,7 +50,7 @@ class Direction(StrEnum):
 class Body(BaseModel):
     """Base of every message body."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
     type: ClassVar[str]
     direction: ClassVar[Direction]
 
@@ -331,7 +331,7 @@ class TurnEnded(Body):
 class NpcState(Body):
     """A transition of an NPC's state machine. On spawn `from` is absent, the event `spawn`."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
     from_state: Annotated[str | None, Field(alias="from")] = None
     to_state: Annotated[str, Field(alias="to")]
     event: str

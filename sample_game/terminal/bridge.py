@@ -76,6 +76,7 @@ class Bridge:
         try:
             yield
         finally:
+            self._client = None
             for task in (*tasks, *self._speaking):
                 task.cancel()
             await asyncio.gather(*tasks, *self._speaking, return_exceptions=True)
@@ -172,12 +173,15 @@ class Bridge:
         if status.phase in ("ready", "degraded"):
             if not self.is_ready.is_set() and status.phase == "degraded":
                 self._view.note(f"Playing without a language model: {status.detail}")
-            self._view.progress(status.detail or status.phase, 1.0)
+            self._view.progress("Ready", 1.0)
             self.is_ready.set()
         else:
-            self._view.progress(status.detail or status.phase, status.progress)
+            what = f"{status.phase.capitalize()} {status.detail}".strip()
+            self._view.progress(what, status.progress)
 
     def _take_link(self, link: str) -> None:
+        if self._client is None:
+            return
         if link == "lost":
             self.num_losses += 1
             self._view.error("The sidecar does not answer; looking for it again.")
@@ -221,7 +225,7 @@ class Bridge:
                 turn.npc_id, f"said by the model: first word {first_s:.2f} s, all {total_s:.2f} s"
             )
         elif "fallback" in sources:
-            self._aside(turn.npc_id, f"fallback line: {ended.detail or 'nothing else to say'}")
+            self._aside(turn.npc_id, f"fallback line{ended.detail and f' ({ended.detail})'}")
 
     def _speech(self, npc_id: str) -> Speech:
         npc = next(npc for npc in self.world.file.npcs if npc.id == npc_id)

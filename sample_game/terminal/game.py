@@ -7,7 +7,7 @@ from npc_brain.errors import NpcBrainError
 from npc_brain.simulation.ground import cells_apart
 from npc_brain.simulation.simulated_world import SimulatedWorld
 from npc_brain.simulation.walking import Update
-from npc_brain.tools.wording import counted, listed
+from npc_brain.tools.wording import counted, listed, sentence
 from sample_game.terminal.bridge import EARSHOT_CELLS, Bridge
 from sample_game.terminal.commands import (
     HELP,
@@ -106,11 +106,11 @@ class Game:
 
     async def _go(self, target_id: str) -> bool:
         update = await self._bridge.walk_player(target_id)
-        if update.status != "done":
-            self._tell_obstacle(update)
-            return False
-        self._view.note(self._arrival(target_id))
-        return True
+        if update.status == "done":
+            self._view.note(self._arrival(target_id))
+            return True
+        self._tell_obstacle(update)
+        return update.reason == "locked"  # a door does what doors do
 
     async def _talk(self, npc_id: str, text: str) -> bool:
         if not await self._approach(npc_id):
@@ -172,7 +172,7 @@ class Game:
         place = next((place for place in self._world.file.places if place.id == target_id), None)
         if place is None:
             return f"You walk over to {self._world.name_of(target_id)}."
-        return f"You are at {place.name}. {place.description}{self._company()}"
+        return f"{sentence(place.name)} {place.description}{self._company()}"
 
     def _surroundings(self) -> str:
         world = self._world

@@ -167,7 +167,7 @@ class ScriptedBackend:
 
     def _run(self) -> None:
         with self._wake:
-            while self._plays or not self._is_closing:
+            while True:
                 now_s = self._clock.now_s()
                 for play in list(self._plays):
                     try:
@@ -175,6 +175,8 @@ class ScriptedBackend:
                     except Exception:
                         _log.exception("the receiver of a generation failed; it is cancelled")
                         play.cancel()
+                if self._is_closing and not self._plays:
+                    return
                 next_s = min((play.events[0][0] for play in self._plays), default=math.inf)
                 wait_s = max(0.0, next_s - self._clock.now_s())
                 self._wake.wait(None if math.isinf(wait_s) else wait_s)

@@ -19,7 +19,7 @@ from npc_brain.inference.embedding_table import EmbeddingTable
 from npc_brain.inference.model_dir import GRAPH_FILE, ModelInfo, load_model_info
 
 PREFILL_CHUNK = 128
-"""Tokens per call in a prefill. Longer chunks are not faster, and this bounds how long one takes."""
+"""Tokens per call in a prefill: longer ones are not faster, and this bounds how long one takes."""
 
 _CPU = "cpu"
 
@@ -63,7 +63,8 @@ class OnnxDecoder:
             if node.name.startswith("past_key_values.")
         }
         self._lengths = [0] * num_slots
-        self._steps: dict[tuple[int, int, int, int], _Step] = {}
+        self._decode_logits = np.zeros((num_slots, dims.vocab), np.float32)
+        self._lanes: dict[tuple[int, int], _Lanes] = {}
 
     def length(self, slot: int) -> int:
         """Positions of `slot` that hold KV now."""
@@ -73,15 +74,15 @@ class OnnxDecoder:
         """See `Decoder.prefill`."""
         self._check_ids(token_ids)
         self._check_room(slot, len(token_ids))
-        rows = []
+        logits = np.empty((len(token_ids) if all_logits else 1, self.vocab_size), np.float32)
         for start in range(0, len(token_ids), PREFILL_CHUNK):
             chunk = token_ids[start : start + PREFILL_CHUNK]
-            is_last = start + len(chunk) == len(token_ids)
-            wanted = np.arange(len(chunk)) if all_logits else np.array([len(chunk) - 1])
-            logits = self._run(slot, [slot], chunk, len(chunk), wanted)
-            if all_logits or is_last:
-                rows.append(logits.copy())
-        return rows[0] if len(rows) == 1 else np.concatenate(rows)
+            if all_logits:
+                wanted = np.arange(len(chunk))
+                self._run(slot, [slot], chunk, wanted, logits[start : start + len(chunk)])
+            else:
+                self._run(slot, [slot], chunk, np.array([len(chunk) - 1]), logits)
+        return logits
 
     def decode(self, slots: Sequence[int], token_ids: Sequence[int]) -> Logits:
         """See `Decoder.decode`. Slots between the lowest and the highest run along as idle rows."""
@@ -91,7 +92,9 @@ class OnnxDecoder:
         for slot in slots:
             self._check_room(slot, 1)
         first = min(slots)
-        return self._run(first, slots, token_ids, 1, np.array(slots) - first)
+        logits = self._decode_logits[: len(slots)]
+        self._run(first, slots, token_ids, np.array(slots) - first, logits)
+        return logits
 
     def truncate(self, slot: int, length: int) -> None:
         """See `Decoder.truncate`."""
@@ -113,7 +116,7 @@ class OnnxDecoder:
 
     def close(self) -> None:
         """Free the session and the KV; the decoder cannot be used afterwards."""
-        self._steps.clear()
+        self._lanes.clear()
         self._caches.clear()
         del self._session
 
@@ -122,35 +125,34 @@ class OnnxDecoder:
         first: int,
         slots: Sequence[int],
         token_ids: Sequence[int],
-        width: int,
         logit_rows: npt.NDArray[np.int64],
-    ) -> Logits:
-        """Append `width` tokens to each of `slots`, whose lowest is `first`.
+        logits: Logits,
+    ) -> None:
+        """Append len(token_ids) / len(slots) tokens to each of `slots`, the lowest being `first`.
 
-        Returns float32[len(logit_rows), vocab], overwritten by the next call of the same shape.
+        Fills float32[len(logit_rows), vocab] `logits`.
         """
-        key = (first, max(slots) - first + 1, width, len(logit_rows))
-        step = self._steps.get(key)
-        if step is None:
-            step = self._steps[key] = _Step(self._session, self._caches, self.info, *key)
-        num_rows = key[1]
-        step.query_lengths[:] = 0
-        for row in range(num_rows):
-            # An idle row appends nothing; the operator wants at least one position even so.
-            step.last_positions[row] = max(self._lengths[first + row] - 1, 0)
+        key = (first, max(slots) - first + 1)
+        lanes = self._lanes.get(key)
+        if lanes is None:
+            lanes = self._lanes[key] = _Lanes(self._session, self._caches, *key)
+        width = len(token_ids) // len(slots)
         rows = np.asarray(slots) - first
-        step.query_lengths[rows] = width
-        for slot in slots:
-            step.last_positions[slot - first] = self._lengths[slot] + width - 1
-        step.embeddings[rows] = self._embeddings.rows(token_ids).reshape(len(slots), width, -1)
-        step.logit_rows[:] = logit_rows
+        lanes.resize(width, self.info.dims.hidden)
+        lanes.embeddings[rows] = self._embeddings.rows(token_ids).reshape(len(slots), width, -1)
+        held = np.array(self._lengths[first : first + lanes.num_rows], np.int32)
+        held[rows] += width
+        # An idle row appends nothing; the operator wants at least one position even so.
+        lanes.last_positions[:] = np.maximum(held - 1, 0)
+        lanes.query_lengths[:] = 0
+        lanes.query_lengths[rows] = width
+        lanes.bind_logits(logit_rows, logits)
         try:
-            self._session.run_with_iobinding(step.binding)
+            self._session.run_with_iobinding(lanes.binding)
         except Exception as error:  # the runtime's errors have no common base but Exception
             raise InferenceError(f"the model runtime failed: {error}") from error
         for slot in slots:
             self._lengths[slot] += width
-        return step.logits
 
     def _check_ids(self, token_ids: Sequence[int]) -> None:
         if not token_ids:
@@ -174,37 +176,42 @@ class OnnxDecoder:
             raise InferenceError(f"slot {slot}: got length {length}, wanted 0 to {held}")
 
 
-class _Step:
-    """The bound buffers of one call shape: `num_rows` slots from `first`, `width` tokens each."""
+class _Lanes:
+    """The bound buffers of `num_rows` slots from `first` on."""
 
     def __init__(
         self,
         session: ort.InferenceSession,
         caches: dict[str, npt.NDArray[np.float32]],
-        info: ModelInfo,
         first: int,
         num_rows: int,
-        width: int,
-        num_logits: int,
     ) -> None:
-        capacity = next(iter(caches.values())).shape[2]
-        self.embeddings = np.zeros((num_rows, width, info.dims.hidden), np.float32)
+        self.num_rows = num_rows
+        self.embeddings = np.zeros((num_rows, 0, 0), np.float32)
         self.last_positions = np.zeros(num_rows, np.int32)
         self.query_lengths = np.zeros(num_rows, np.int32)
-        self.logit_rows = np.zeros(num_logits, np.int64)
-        self.logits = np.zeros((num_logits, info.dims.vocab), np.float32)
-        self._capacity = np.array(capacity, np.int32)
+        self._capacity = np.array(next(iter(caches.values())).shape[2], np.int32)
+        self._logit_rows = np.zeros(0, np.int64)
         self.binding = session.io_binding()
-        self._bind_input("inputs_embeds", self.embeddings)
         self._bind_input("seqlens_k", self.last_positions)
         self._bind_input("query_seqlens", self.query_lengths)
         self._bind_input("total_sequence_length", self._capacity)
-        self._bind_input("logit_rows", self.logit_rows)
-        self._bind_output("logits", self.logits)
         for name, cache in caches.items():
-            lanes = cache[first : first + num_rows]
-            self._bind_input(name, lanes)
-            self._bind_output(name.replace("past_key_values", "present"), lanes)
+            part = cache[first : first + num_rows]
+            self._bind_input(name, part)
+            self._bind_output(name.replace("past_key_values", "present"), part)
+
+    def resize(self, width: int, hidden: int) -> None:
+        """Make room for `width` tokens a row."""
+        if self.embeddings.shape[1] != width:
+            self.embeddings = np.zeros((self.num_rows, width, hidden), np.float32)
+            self._bind_input("inputs_embeds", self.embeddings)
+
+    def bind_logits(self, logit_rows: npt.NDArray[np.int64], logits: Logits) -> None:
+        """Have the logits of `logit_rows` (of the flattened tokens) written to `logits`."""
+        self._logit_rows = logit_rows
+        self._bind_input("logit_rows", logit_rows)
+        self._bind_output("logits", logits)
 
     def _bind_input(self, name: str, array: npt.NDArray[Any]) -> None:
         self.binding.bind_input(name, _CPU, 0, array.dtype.type, array.shape, array.ctypes.data)

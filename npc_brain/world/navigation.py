@@ -190,9 +190,11 @@ class _GridSearch:
 
     def __init__(self, nav: NavGrid) -> None:
         self._shape = (nav.height, nav.width)
-        self._costs = np.frombuffer(nav.cells, np.uint8).reshape(self._shape)
+        # A blocked row more, as tcod takes a path through every cell of its grid for a loop.
+        cells = nav.cells + bytes(nav.width)
+        self._costs = np.frombuffer(cells, np.uint8).reshape(nav.height + 1, nav.width)
         self._graph = _tcod_graph(self._costs)
-        self._components = np.zeros(self._shape, np.int32)
+        self._components = np.zeros(self._costs.shape, np.int32)
         """Label of each cell's connected component, 0 where not yet known."""
         self._num_components = 0
         free_costs = np.unique(self._costs[self._costs != 0])

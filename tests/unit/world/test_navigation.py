@@ -104,6 +104,16 @@ def test_landmarks_change_no_length(nav: NavGrid) -> None:
                 )
 
 
+@pytest.mark.parametrize("costs", [(1, 1), (1, 2), (3, 1, 2)])
+def test_a_path_may_visit_every_cell(costs: tuple[int, ...]) -> None:
+    """Tcod takes a path as long as its grid has cells for a loop."""
+    for width, height in ((len(costs), 1), (1, len(costs))):
+        navigator = Navigator(NavGrid(width=width, height=height, cells=bytes(costs)))
+        path = navigator.path((0, 0), (width - 1, height - 1))
+        assert path is not None
+        assert (path.num_steps, path.cost) == (len(costs) - 1, sum(costs[1:]))
+
+
 def test_no_corner_is_cut() -> None:
     wall_in_the_middle = NavGrid(width=3, height=3, cells=bytes([1, 1, 1, 1, 0, 1, 1, 1, 1]))
     assert Navigator(wall_in_the_middle).distance((1, 0), (2, 1)) == 2

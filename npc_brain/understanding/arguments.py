@@ -14,7 +14,7 @@ from typing import Any
 from npc_brain.understanding import phrases
 from npc_brain.understanding.linking import Mention
 from npc_brain.understanding.trading import Money, trade_sides
-from npc_brain.understanding.words import Word, find_counts, split_words, stem
+from npc_brain.understanding.words import MAX_CHARS, Word, find_counts, split_words, stem
 
 _Schema = Mapping[str, Any]
 
@@ -38,6 +38,9 @@ _GIVEN = "held_item"
 _TAKEN = "speaker_item"
 _COUNT_REACH = 3
 """Words that may stand between a number and its item: "two big loaves of bread"."""
+
+_COUNT_STOPS = frozenset({"for", "to", "from", "with", "and", "or", "a", "an", "some", "give"})
+"""Words after which a number no longer counts what comes: "will you take four for that rope"."""
 
 _TOWARDS = re.compile(
     r"\b(?:to|for|from|with|after|of|by|give|hand|bring|follow|join|pay)\s+$", re.I
@@ -87,20 +90,22 @@ def fill(
     """
     heard = _Heard(text, mentions, focus)
     required = legal.get("required", ())
-    filled = dict(_trade(declared, legal, heard, money))
+    filled: dict[str, Any] = {}
+    exchange = _exchange(declared, legal)
+    if exchange is not None:
+        filled |= exchange.fill(legal["properties"], heard, money)
     for name, schema in legal.get("properties", {}).items():
-        if name in filled:
-            continue
-        marks = declared["properties"].get(name, {})
-        value = heard.value(name, marks, schema, is_required=name in required, filled=filled)
-        if value is None:
-            value = (defaults or {}).get(name)
-        if value is not None:
-            filled[name] = value
+        if exchange is None or name not in exchange.names:
+            marks = declared["properties"].get(name, {})
+            value = heard.value(name, marks, schema, is_required=name in required, filled=filled)
+            if value is not None:
+                filled[name] = value
+        if name not in filled and name in (defaults or {}):
+            filled[name] = (defaults or {})[name]
     for name in required:
         if name not in filled:
-            kinds = _KINDS.get(declared["properties"].get(name, {}).get("x-ref", ""), frozenset())
-            named = [mention.id for mention in heard.of_kinds(kinds)]
+            marks = declared["properties"].get(name, {})
+            named = [mention.id for mention in heard.of_kinds(_kinds(marks.get("items", marks)))]
             return Missing(name, named[0] if named else "", filled)
     return filled
 
@@ -111,10 +116,10 @@ class _Heard:
     def __init__(
         self, text: str, mentions: Sequence[Mention], focus: tuple[int, int] | None
     ) -> None:
-        self.text = text
-        self.mentions = mentions
+        self.text = text[:MAX_CHARS]
+        self.mentions = [mention for mention in mentions if mention.end <= MAX_CHARS]
         self.focus = focus or (0, len(text))
-        self.words = split_words(text)
+        self.words = split_words(self.text)
         self.counts = find_counts(self.words)
 
     def of_kinds(self, kinds: frozenset[str]) -> list[Mention]:
@@ -151,16 +156,21 @@ class _Heard:
                 return value
             between = self.words[end:first]
             if end <= first and len(between) <= _COUNT_REACH:
-                return None if self._has_mention(between) else value
+                return None if self._is_cut(between) else value
         return None
 
-    def loose_count(self, mentions: Sequence[Mention]) -> int | None:
-        """A number that belongs to none of `mentions`."""
-        bound = {self.count_of(mention) for mention in mentions}
-        return next((value for _, _, value in self.counts if value not in bound), None)
+    def price_of(self, mention: Mention, money: Money) -> int | None:
+        """The price said for a thing (a number that does not count it), else what it costs."""
+        count = self.count_of(mention)
+        said = next((value for _, _, value in self.counts if value != count), None)
+        listed = money.prices.get(mention.id)
+        return said if said is not None or listed is None else listed * (count or 1)
 
-    def _has_mention(self, words: Sequence[Word]) -> bool:
-        return any(m.start <= word.start < m.end for m in self.mentions for word in words)
+    def _is_cut(self, words: Sequence[Word]) -> bool:
+        return any(
+            word.lower in _COUNT_STOPS or any(m.start <= word.start < m.end for m in self.mentions)
+            for word in words
+        )
 
     def _count(self, schema: _Schema, item_id: Any) -> int | None:
         mention = next((m for m in self.mentions if m.id == item_id), None)
@@ -168,8 +178,7 @@ class _Heard:
         return count if count is not None and count >= schema.get("minimum", 0) else None
 
     def _id(self, marks: _Schema, schema: _Schema, *, is_required: bool) -> str | None:
-        kinds = _KINDS.get(marks["x-ref"], frozenset())
-        legal = [m for m in self.of_kinds(kinds) if m.id in schema.get("enum", ())]
+        legal = [m for m in self.of_kinds(_kinds(marks)) if m.id in schema.get("enum", ())]
         if not is_required:
             legal = [m for m in legal if _TOWARDS.search(self.text[: m.start])]
         if not legal and marks["x-ref"] == "tag":
@@ -181,7 +190,7 @@ class _Heard:
         """The ids in the order of their mention, each once."""
         if "x-ref" not in marks:
             return None
-        kinds = _KINDS.get(marks["x-ref"], frozenset())
+        kinds = _kinds(marks)
         allowed = schema["items"].get("enum", ())
         starts: dict[int, str] = {}
         for mention in self.mentions:
@@ -211,41 +220,56 @@ class _Heard:
         return found if len(found) >= max(1, schema.get("minLength", 1)) else None
 
 
-def _trade(
-    declared: _Schema, legal: _Schema, heard: _Heard, money: Money | None
-) -> Mapping[str, Any]:
-    """Both sides of an exchange, if the tool has both: what is given and what is taken."""
-    names = {
-        mark: next((n for n, p in declared["properties"].items() if p.get("x-ref") == mark), "")
-        for mark in (_GIVEN, _TAKEN)
-    }
-    given, taken = names[_GIVEN], names[_TAKEN]
-    properties = legal.get("properties", {})
-    if given not in properties or taken not in properties:
-        return {}
-    items = heard.of_kinds(frozenset({"item"}))
-    sides = trade_sides(
-        heard.text, items,
-        can_give=properties[given].get("enum", ()), can_take=properties[taken].get("enum", ()),
-        money_id=money.item_id if money else "",
-    )  # fmt: skip
-    values: dict[str, Any] = {}
-    for name, mention in ((given, sides.given), (taken, sides.taken)):
-        if mention is not None:
-            values[name] = mention.id
-            if (count := heard.count_of(mention)) is not None:
-                values[_count_name(declared, name)] = count
-    if money is not None and len(values.keys() & {given, taken}) == 1:
-        paid, bought = (taken, given) if given in values else (given, taken)
-        count = values.get(_count_name(declared, bought), 1)
-        said = heard.loose_count([m for m in (sides.given, sides.taken) if m])
-        price = said or count * money.prices.get(values[bought], 0)
-        if price and money.item_id in properties[paid].get("enum", ()):
-            values |= {paid: money.item_id, _count_name(declared, paid): price}
-    return {name: value for name, value in values.items() if name in properties}
+@dataclass(frozen=True, slots=True)
+class _Exchange:
+    """The arguments of a tool that gives one item for another; a count's name may be empty."""
+
+    given: str
+    given_count: str
+    taken: str
+    taken_count: str
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset({self.given, self.given_count, self.taken, self.taken_count})
+
+    def fill(self, legal: _Schema, heard: _Heard, money: Money | None) -> dict[str, Any]:
+        """What the text says of both sides; one for money where it names only the other."""
+        can_give, can_take = legal[self.given]["enum"], legal[self.taken]["enum"]
+        sides = trade_sides(
+            heard.text,
+            heard.of_kinds(frozenset({"item"})),
+            can_give=can_give,
+            can_take=can_take,
+            money_id=money.item_id if money else "",
+        )
+        given, taken = sides.given, sides.taken
+        values: dict[str, Any] = {}
+        if given is not None:
+            values |= {self.given: given.id, self.given_count: heard.count_of(given)}
+        if taken is not None:
+            values |= {self.taken: taken.id, self.taken_count: heard.count_of(taken)}
+        if money is not None and given is not None and taken is None and money.item_id in can_take:
+            values |= {self.taken: money.item_id, self.taken_count: heard.price_of(given, money)}
+        if money is not None and taken is not None and given is None and money.item_id in can_give:
+            values |= {self.given: money.item_id, self.given_count: heard.price_of(taken, money)}
+        return {n: value for n, value in values.items() if n in legal and value is not None}
 
 
-def _count_name(declared: _Schema, item_name: str) -> str:
-    """The argument that counts another; empty if there is none."""
-    properties = declared["properties"].items()
-    return next((n for n, schema in properties if schema.get("x-count-of") == item_name), "")
+def _exchange(declared: _Schema, legal: _Schema) -> _Exchange | None:
+    """The arguments of an exchange, if the tool has both sides now."""
+    sides: dict[str, str] = {}
+    counts: dict[str, str] = {}
+    for name, schema in declared["properties"].items():
+        if name in legal.get("properties", {}):
+            sides.setdefault(schema.get("x-ref", ""), name)
+            counts[schema.get("x-count-of", "")] = name
+    given, taken = sides.get(_GIVEN), sides.get(_TAKEN)
+    if given is None or taken is None:
+        return None
+    return _Exchange(given, counts.get(given, ""), taken, counts.get(taken, ""))
+
+
+def _kinds(marks: _Schema) -> frozenset[str]:
+    """The kinds of mention that an argument accepts."""
+    return _KINDS.get(marks.get("x-ref", ""), frozenset())

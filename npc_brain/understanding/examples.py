@@ -289,7 +289,6 @@ TOOL_EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "Point me to the {place}.",
         "How can I get to the {place}?",
         "Please, where {place}?",
-        "Where does {person} live?",
         "I have to find {person}.",
         "I am trying to find the {place}.",
         "I don't know the way to the {place}.",
@@ -322,7 +321,7 @@ TOOL_EXAMPLES: Mapping[str, tuple[str, ...]] = {
     ),
     "nearest": (
         "Where is the nearest well?",
-        "What is the closest inn?",
+        "Which inn is the closest?",
         "Is there a shop nearby?",
         "Where's the nearest place to sleep?",
         "Which is the closest place to eat?",

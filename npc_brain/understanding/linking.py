@@ -8,16 +8,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from npc_brain.understanding.words import Speller, Word, split_words, stem
+from npc_brain.understanding.words import MAX_CHARS, Speller, Word, split_words, stem
 
 _FILLERS = frozenset({
     "a", "an", "the", "of", "to", "for", "from", "my", "your", "his", "her", "our", "their",
     "some", "this", "that",
 })  # fmt: skip
+_PREPOSITIONS = frozenset({"to", "at", "from", "by", "near", "with", "into", "inside", "of"})
 _ARTICLES = frozenset({
-    "a", "an", "the", "this", "that", "these", "those", "my", "your", "his", "her", "our",
-    "their", "to", "at", "from", "by", "near", "nearest", "closest", "next", "which", "what",
-    "any", "some", "into", "inside", "of",
+    "a", "an", "the", "this", "these", "those", "my", "your", "his", "her", "our", "their",
+    "nearest", "closest", "next", "which", "any", "some",
 })  # fmt: skip
 _DOUBLE_MEANINGS = frozenset({
     "well", "will", "may", "can", "mark", "bill", "hope", "rose", "spring", "lead", "match",
@@ -75,9 +75,9 @@ class EntityLinker:
     def find(self, text: str) -> list[Mention]:
         """The mentions in `text`, in order; the longest name wins where names overlap.
 
-        Several mentions share a span when several ids have that name.
+        Several mentions share a span when several ids have that name. Reads the first `MAX_CHARS`.
         """
-        words = split_words(text)
+        words = split_words(text[:MAX_CHARS])
         stems, scores = self._read(words)
         content = [n for n, word in enumerate(words) if word.lower not in _FILLERS]
         taken: set[int] = set()
@@ -127,11 +127,13 @@ class EntityLinker:
         scores: Sequence[float],
         window: Sequence[int],
     ) -> list[Mention]:
-        entries = self._entries.get(_key([stems[n] for n in window]))
-        if entries is None and len(window) == 2:
+        entries = self._entries.get(_key([stems[n] for n in window]), [])
+        if not entries and len(window) == 2:
             joined = "".join(words[n].lower for n in window)
-            entries = self._entries.get((stem(joined),))
-        if entries is None or (len(window) == 1 and not _is_name(text, words, window[0])):
+            entries = self._entries.get((stem(joined),), [])
+        if len(window) == 1:
+            entries = [e for e in entries if _is_name(text, words, window[0], e[0].kind)]
+        if not entries:
             return []
         start, end = words[window[0]].start, words[window[-1]].end
         slips = min(scores[n] for n in window)
@@ -159,11 +161,14 @@ def _is_one_phrase(text: str, words: Sequence[Word], span: range) -> bool:
     return all(not gap.strip(" -\t") for gap in gaps)
 
 
-def _is_name(text: str, words: Sequence[Word], index: int) -> bool:
+def _is_name(text: str, words: Sequence[Word], index: int, kind: str) -> bool:
     """Whether a word with another common meaning is used as a name here."""
     word = words[index]
     if word.lower not in _DOUBLE_MEANINGS or len(words) == 1:
         return True
     if index == 0:
         return False
-    return words[index - 1].lower in _ARTICLES or text[word.start].isupper()
+    before = words[index - 1].lower
+    if kind == "person":
+        return before in _PREPOSITIONS or text[word.start : word.end].istitle()
+    return before in _PREPOSITIONS or before in _ARTICLES

@@ -11,12 +11,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from npc_brain.understanding.words import plain_text, split_clauses
+from npc_brain.understanding.words import MAX_CHARS, plain_text, split_clauses
 
 FloatArray = npt.NDArray[np.float32]
-
-MAX_CHARS = 1000
-"""Read of one text, from its start."""
 
 MAX_CLAUSES = 8
 """Clauses looked at in one text: the last ones, where the request usually is."""

@@ -16,15 +16,15 @@ _REMEMBER = (
     r"(?: (?:of|this|it|for me|down))*[\s,:;-]+(?:that\s+)?"
 )
 _RECALL = (
-    r"(?:(?:do|can|did|have|had|don't) (?:you|i)|you|i|what|where|who|when|remind me|tell me)\b"
-    r"(?:\s+(?:still|ever|again|already|did|do|have|you|i|was|is|it|that|what|where|who|when|me|"
-    r"remember|recall|know|mention(?:ed)?|t[eo]ld?l?|said?y?|before|our last talk))*"
-    r"(?:\s+about)?\s+"
+    r"(?:(?:do|can|did|have|had|don't|you|i|what|where|who|when|was|is|it|that|still|ever|already|"
+    r"again|remind|me)\s+)*"
+    r"(?:remember|recall|told|tell|said|say|mention(?:ed)?)\s+"
+    r"(?:(?:you|me|to|that|it|what|where|who|when|i|told|tell|said|say|before)\s+)*(?:about\s+)?"
 )
 _LEAD_IN = re.compile(rf"^\W*{_POLITE}(?:{_REMEMBER}|{_RECALL})?", re.IGNORECASE)
 _AFTERTHOUGHT = re.compile(
-    r"[\s,;.!-]+(?:(?:please )?(?:remember|note|memori[sz]e|don't (?:ever )?forget)"
-    r"(?: (?:that|it|this|me))?|do you remember|please)\W*$",
+    r"(?:\s*[,;.!-]\s*(?:(?:please )?(?:remember|note|memori[sz]e|don't (?:ever )?forget)"
+    r"(?: (?:that|it|this|me))?|do you remember)|[\s,]+please)\W*$",
     re.IGNORECASE,
 )
 _ASKING = frozenset({
@@ -33,8 +33,8 @@ _ASKING = frozenset({
     "had", "happen", "has", "have", "hello", "here", "hey", "hi", "how", "i", "if", "in", "is",
     "it", "i'd", "i'm", "kind", "know", "left", "like", "looking", "many", "maybe", "me",
     "might", "more", "much", "my", "need", "of", "on", "one", "or", "out", "own", "please",
-    "say", "sell", "selling", "shop", "sir", "so", "some", "sort", "spare", "still", "stock",
-    "store", "such", "tell", "than", "that", "the", "there", "this", "to", "today", "use",
+    "sale", "say", "sell", "selling", "shop", "sir", "so", "some", "sort", "spare", "still",
+    "stock", "store", "such", "tell", "than", "that", "the", "there", "this", "to", "today", "use",
     "want", "was", "what", "whether", "which", "wish", "with", "wonder", "wondering", "would",
     "yet", "you", "your", "you'd",
 })  # fmt: skip

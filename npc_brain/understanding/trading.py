@@ -13,12 +13,11 @@ _SELLING = re.compile(
 """The player sells: then what is named first is offered, and money is wanted."""
 
 _OFFER = re.compile(
-    r"\b(?:my|mine|pay|offer|give you|sell|here (?:is|are)|i have|i've got|exchange|"
+    r"\b(?:my|mine|pay|offer|give you|sell|here (?:is|are)|i have|i've got|(?<!in )exchange|"
     r"you (?:\w+ ){0,2}(?:take|want|accept)|for these|these|this)\b"
 )
 _WANT = re.compile(
-    r"\b(?:your|yours|buy|purchase|sell me|give me|get|want|need|have|like|take|that|"
-    r"in exchange for|in return for)\b"
+    r"\b(?:your|yours|buy|purchase|sell me|give me|get|want|need|have|like|take|that)\b"
 )
 _FOR = re.compile(r"\b(?:for|against|and get|in return)\b")
 

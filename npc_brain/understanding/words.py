@@ -12,6 +12,9 @@ from rapidfuzz.distance import OSA
 
 from npc_brain.understanding.common_words import COMMON_WORDS
 
+MAX_CHARS = 1000
+"""Read of one text, from its start; bounds the work that a player can cause."""
+
 _WORD = re.compile(r"\d+|[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
 _CLAUSE_END = re.compile(r"[.!?;\n]+[\s\"']*|\s+[-\u2013\u2014]+\s+|\u2014")
 _SHORT_FORMS = {
@@ -48,7 +51,7 @@ _UNITS = {
     "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90,
     "couple": 2, "pair": 2,
 }  # fmt: skip
-_SCALES = {"dozen": 12, "dozens": 12, "score": 20, "hundred": 100, "thousand": 1000}
+_SCALES = {"dozen": 12, "dozens": 12, "score": 20, "hundred": 100}
 _MAX_DIGITS = 9
 
 
@@ -192,19 +195,21 @@ def _read_number(words: Sequence[Word], index: int) -> tuple[int, int]:
     if lower == "half" and [word.lower for word in words[index + 1 : index + 3]] == ["a", "dozen"]:
         return index + 3, 6
     start = index + 1 if lower == "a" else index
-    total, end = 0, start
+    end, total, group = start, 0, 0
     while end < len(words):
         lower = words[end].lower
-        if lower in _SCALES:
-            total = max(total, 1) * _SCALES[lower]
-        elif lower in _UNITS and (end == start or total % 100 == 0 or _completes(total, lower)):
-            total += _UNITS[lower]
+        if lower == "thousand":
+            total, group = total + max(group, 1) * 1000, 0
+        elif lower in _SCALES:
+            group = max(group, 1) * _SCALES[lower]
+        elif lower in _UNITS and (end == start or _goes_on(group, _UNITS[lower])):
+            group += _UNITS[lower]
         else:
             break
         end += 1
-    return (end, total) if end > start else (index, 0)
+    return (end, total + group) if end > start else (index, 0)
 
 
-def _completes(total: int, lower: str) -> bool:
-    """Whether "twenty" goes on with "five"."""
-    return total % 10 == 0 and total % 100 >= 20 and 0 < _UNITS[lower] < 10
+def _goes_on(group: int, unit: int) -> bool:
+    """Whether "twenty" goes on with "five", "hundred" with "twelve"."""
+    return group % 100 == 0 or (group % 10 == 0 and group % 100 >= 20 and 0 < unit < 10)

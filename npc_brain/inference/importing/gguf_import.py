@@ -3,7 +3,7 @@
 import math
 from pathlib import Path
 
-from npc_brain.errors import ErrorCode, ModelError
+from npc_brain.errors import ModelError, UsageError
 from npc_brain.inference.importing.decoder_graph import (
     DecoderSpec,
     LayerSpec,
@@ -43,13 +43,12 @@ _GEMMA3_LAYERS_27B = 62
 def import_gguf(source: Path, model_dir: Path, progress: Progress = no_progress) -> None:
     """Make `model_dir` from the GGUF file `source`, all at once or not at all.
 
-    Raises ModelError when `source` is damaged or not understood, or `model_dir` is there already.
+    Raises ModelError when `source` is damaged or not understood, UsageError when `model_dir` is
+    there already.
     """
     if model_dir.exists():
-        raise ModelError(
-            f"{model_dir} exists already",
-            code=ErrorCode.BAD_USAGE,
-            hint="name a directory that is not there yet",
+        raise UsageError(
+            f"{model_dir} exists already", hint="name a directory that is not there yet"
         )
     with new_directory(model_dir) as staging:
         fill_from_gguf(source, staging, progress, name=model_dir.name)

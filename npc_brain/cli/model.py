@@ -1,0 +1,105 @@
+"""`npc-brain model`: what models there are, and their directories."""
+
+import argparse
+from pathlib import Path
+
+from npc_brain.cli.progress import progress_bar
+from npc_brain.errors import ErrorCode, ModelError, UsageError
+from npc_brain.inference.importing.catalogue import CATALOGUE, CatalogueEntry, model_path, pull
+from npc_brain.inference.model_dir import INFO_FILE, ModelInfo, load_model_info, verify
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command to the program's parser."""
+    parser = subparsers.add_parser("model", help="list, fetch, import and check models")
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+
+    action = actions.add_parser("list", help="the models that can be had by name")
+    action.set_defaults(run=_run_list)
+
+    action = actions.add_parser("pull", help="fetch a model and convert it, once")
+    action.add_argument("name", metavar="M", help="a name that `model list` shows")
+    action.set_defaults(run=_run_pull)
+
+    action = actions.add_parser("import", help="make a model directory from a GGUF file")
+    action.add_argument("source", metavar="SRC", type=Path, help="a .gguf file (llama or gemma3)")
+    action.add_argument("target", metavar="DIR", type=Path, help="a directory that is not there")
+    action.set_defaults(run=_run_import)
+
+    action = actions.add_parser("info", help="what a model directory holds")
+    action.add_argument("model", metavar="DIR", help="a model directory, or the name of one pulled")
+    action.set_defaults(run=_run_info)
+
+    action = actions.add_parser("verify", help="compare a model directory with its checksums")
+    action.add_argument("model", metavar="DIR", help="a model directory, or the name of one pulled")
+    action.set_defaults(run=_run_verify)
+
+
+def _run_list(args: argparse.Namespace) -> int:
+    for entry in CATALOGUE.values():
+        state = "ready" if (model_path(entry) / INFO_FILE).is_file() else "not fetched"
+        print(f"{entry.name:<14} {entry.kind:<17} {state:<12} {entry.summary} ({entry.licence})")
+    return 0
+
+
+def _run_pull(args: argparse.Namespace) -> int:
+    with progress_bar() as progress:
+        path = pull(_entry(args.name), progress)
+    print(path)
+    return 0
+
+
+def _run_import(args: argparse.Namespace) -> int:
+    from npc_brain.inference.importing.gguf_import import import_gguf
+
+    if not args.source.is_file():
+        raise UsageError(f"{args.source} is not there", hint="SRC is a .gguf file")
+    with progress_bar() as progress:
+        import_gguf(args.source, args.target, progress)
+    print(args.target)
+    return 0
+
+
+def _run_info(args: argparse.Namespace) -> int:
+    for name, value in _described(load_model_info(_directory(args.model))):
+        print(f"{name:<14} {value}")
+    return 0
+
+
+def _run_verify(args: argparse.Namespace) -> int:
+    directory = _directory(args.model)
+    with progress_bar() as progress:
+        info = verify(directory, progress)
+    print(f"{directory}: {len(info.files)} files, all as they were made")
+    return 0
+
+
+def _described(info: ModelInfo) -> list[tuple[str, str]]:
+    sizes = info.dims.model_dump(exclude_none=True)
+    megabytes = sum(file.bytes for file in info.files) / 1e6
+    return [
+        ("name", info.name),
+        ("kind", info.kind),
+        ("architecture", info.architecture),
+        ("sizes", ", ".join(f"{name} {value}" for name, value in sizes.items())),
+        ("chat format", info.chat_format or "none"),
+        ("stop ids", ", ".join(map(str, info.stop_ids)) or "none"),
+        ("licence", info.licence or "not told"),
+        ("source", info.source),
+        ("files", f"{', '.join(file.path for file in info.files)} ({megabytes:.0f} MB)"),
+    ]
+
+
+def _entry(name: str) -> CatalogueEntry:
+    if name not in CATALOGUE:
+        raise ModelError(
+            f"there is no model {name!r}, only {', '.join(CATALOGUE)}",
+            code=ErrorCode.MODEL_NOT_FOUND,
+            hint="`npc-brain model list` shows what can be had",
+        )
+    return CATALOGUE[name]
+
+
+def _directory(name_or_dir: str) -> Path:
+    entry = CATALOGUE.get(name_or_dir)
+    return Path(name_or_dir) if entry is None else model_path(entry)

@@ -77,7 +77,7 @@ class CountOf:
 
 
 class Arguments(BaseModel):
-    """Base of every tool's argument model; `model_dump()` gives the arguments as JSON values."""
+    """Base of every tool's argument model; `model_dump(mode="json")` gives JSON values."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -24,8 +24,11 @@ from npc_brain.inference.slots import Slot, SlotTable
 _log = logging.getLogger(__name__)
 
 PREFILL_CHUNK = 128
-"""Tokens between two looks at cancels and deadlines; smaller chunks gain nothing, larger ones wait
-longer. Measured with SmolLM2-135M: 32 to 512 tokens a chunk differ by less than a third."""
+"""Most prompt tokens between two looks at cancels and deadlines. Larger chunks gain nothing: with
+SmolLM2-135M 32 to 512 tokens a chunk differ by less than a third."""
+_MIN_PREFILL_CHUNK = 16
+_CHUNK_TARGET_S = 0.25
+"""How long a chunk may take; a slow model's chunks become smaller."""
 
 
 class Engine:
@@ -48,6 +51,7 @@ class Engine:
         self._max_queued = max_queued
         self._slots = SlotTable(decoder, PrefixCache(prefix_cache_bytes))
         self._waiting: list[GenerationRequest] = []
+        self._chunk = PREFILL_CHUNK
         self._is_closing = False
         self._wake = Condition()
         self._thread: Thread | None = None
@@ -137,6 +141,7 @@ class Engine:
         return None
 
     def _admit(self) -> None:
+        self._push_back_prewarming()
         while self._slots.has_idle:
             with self._wake:
                 if not self._waiting:
@@ -151,6 +156,17 @@ class Engine:
                 self._finish(request, "error", str(error))
             else:
                 self._begin(slot, request)
+
+    def _push_back_prewarming(self) -> None:
+        """Free a slot for a real request; what the slot still holds later is not computed again."""
+        with self._wake:
+            if self._slots.has_idle or all(r.max_tokens == 0 for r in self._waiting):
+                return
+            for slot, request in self._slots.active():
+                if request.max_tokens == 0:
+                    self._slots.release(slot)
+                    self._waiting.append(request)
+                    return
 
     def _begin(self, slot: Slot, request: GenerationRequest) -> None:
         """Take the tokens that the grammar forces at the start; they need no logits."""
@@ -167,10 +183,18 @@ class Engine:
         prompts = [(s, r) for s, r in self._slots.active() if r.prefilled_s is None]
         if prompts:
             slot, request = max(prompts, key=lambda pair: pair[1].priority)
-            self._append(slot, request, slot.todo[:PREFILL_CHUNK])
+            begun_s = self._clock.now_s()
+            token_ids = slot.todo[: self._chunk]
+            self._append(slot, request, token_ids)
+            self._adapt_chunk(len(token_ids), self._clock.now_s() - begun_s)
         for slot, request in self._slots.active():
             if request.prefilled_s is not None and len(slot.todo) > 1:
                 self._append(slot, request, slot.todo[:PREFILL_CHUNK])
+
+    def _adapt_chunk(self, num_tokens: int, took_s: float) -> None:
+        if num_tokens >= _MIN_PREFILL_CHUNK and took_s > 0:
+            fitting = int(num_tokens * _CHUNK_TARGET_S / took_s)
+            self._chunk = min(PREFILL_CHUNK, max(_MIN_PREFILL_CHUNK, fitting))
 
     def _append(self, slot: Slot, request: GenerationRequest, token_ids: list[int]) -> None:
         try:

@@ -148,6 +148,9 @@ class ScriptedBackend:
             self._wake.notify()
         return play
 
+    def prewarm(self, messages: Sequence[Message]) -> None:
+        """See `chat.Backend.prewarm`; a script needs none."""
+
     def cancel(self, play: _Play) -> None:
         """End `play` now unless it has ended."""
         with self._wake:

@@ -331,6 +331,34 @@ def test_prewarming_only_fills_the_cache() -> None:
     assert rig.finished("a").num_cached_tokens == 30
 
 
+def test_prewarming_gives_way_to_a_real_request() -> None:
+    rig = Rig(num_slots=1, max_context=2000)
+    rig.submit("warm", [7] * (6 * PREFILL_CHUNK), max_tokens=0, priority=-1)
+    rig.engine.step()
+    rig.engine.step()
+    rig.submit("a", [1, 2], max_tokens=2)
+    rig.engine.step()
+    assert rig.num_texts("a") > 0
+    rig.run()
+    assert rig.finished("warm").reason == "stop"
+    assert rig.finished("a").reason == "length"
+
+
+def test_chunks_of_a_slow_model_are_smaller() -> None:
+    rig = Rig(max_context=2000)
+    prefill = rig.decoder.prefill
+
+    def slow_prefill(slot: int, token_ids: Sequence[int]) -> Any:
+        rig.clock.advance(0.01 * len(token_ids))
+        return prefill(slot, token_ids)
+
+    rig.decoder.prefill = slow_prefill  # type: ignore[method-assign]
+    rig.submit("a", [1] * 300)
+    rig.run()
+    sizes = [what[1] for name, what in rig.decoder.calls if name == "prefill"]
+    assert sizes[:3] == [PREFILL_CHUNK, 25, 25]
+
+
 prompts = st.lists(
     st.tuples(
         st.integers(0, 2),  # persona

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, cast
 
 from npc_brain.clock import Clock, MonotonicClock
 from npc_brain.decision.mind import Mind
@@ -29,6 +29,8 @@ from npc_brain.understanding.lexical import LexicalEncoder
 
 ENCODER = "minilm-l6"
 NO_MODEL = "none"
+NUM_CACHED_SENTENCES = 4096
+"""Enough for all examples of tools and triggers of a village."""
 FEATURES = ("tools", "save", "choices", "understanding")
 
 Phase = Literal["starting", "loading", "warming", "ready", "degraded"]
@@ -114,7 +116,10 @@ class Sidecar:
         faults = []
         try:
             directory = await self._resolve(ENCODER)
-            self._mind.encoder = await _in_thread(lambda: SentenceEncoder(directory))
+            encoder = await _in_thread(
+                lambda: SentenceEncoder(directory, cache_size=NUM_CACHED_SENTENCES)
+            )
+            await self._mind.use_encoder(encoder)
         except NpcBrainError as error:
             faults.append(f"no sentence encoder: {error.message}")
         if self._options.model != NO_MODEL:
@@ -130,7 +135,7 @@ class Sidecar:
         options = self._options
         directory = await self._resolve(options.model)
         self._tell("warming", options.model, 0.95)
-        self._mind.backend = await _in_thread(
+        backend = await _in_thread(
             lambda: OnnxBackend(
                 directory,
                 num_slots=options.num_slots,
@@ -139,6 +144,7 @@ class Sidecar:
                 clock=self._clock,
             )
         )
+        self._mind.use_backend(backend)
 
     async def _resolve(self, name: str) -> Path:
         loop = asyncio.get_running_loop()
@@ -164,20 +170,22 @@ async def _in_thread(work: Callable[[], _Result]) -> _Result:
     loop = asyncio.get_running_loop()
     outcome: asyncio.Future[_Result] = loop.create_future()
 
+    def settle(result: _Result | None, error: BaseException | None) -> None:
+        if outcome.done():
+            return
+        if error is not None:
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(cast(_Result, result))
+
     def run() -> None:
+        result, error = None, None
         try:
             result = work()
-        except BaseException as error:
-            _settle(loop, outcome, lambda caught=error: outcome.set_exception(caught))
-        else:
-            _settle(loop, outcome, lambda: outcome.set_result(result))
+        except BaseException as caught:
+            error = caught
+        with suppress(RuntimeError):  # the loop has been closed
+            loop.call_soon_threadsafe(settle, result, error)
 
     threading.Thread(target=run, name="npc-brain-loading", daemon=True).start()
     return await outcome
-
-
-def _settle(
-    loop: asyncio.AbstractEventLoop, outcome: asyncio.Future[_Result], settle: Callable[[], None]
-) -> None:
-    with suppress(RuntimeError):  # the loop has been closed
-        loop.call_soon_threadsafe(lambda: None if outcome.done() else settle())

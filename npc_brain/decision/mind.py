@@ -8,9 +8,12 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
+from npc_brain.decision.prompt import opening
+from npc_brain.errors import InferenceError
 from npc_brain.inference.chat import Backend
 from npc_brain.npc.expressions import Scope
 from npc_brain.npc.machine import Reaction
@@ -40,6 +43,7 @@ class Mind:
     def __init__(self, encoder: Encoder, backend: Backend | None = None) -> None:
         self.backend = backend
         self.encoder = encoder
+        self._npcs: WeakKeyDictionary[Npc, Mapping[str, Sequence[str]]] = WeakKeyDictionary()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="npc-brain-understanding")
         self._choosers: OrderedDict[object, ToolChooser] = OrderedDict()
         self._machines: WeakKeyDictionary[Machine, tuple[Encoder, Triggers]] = WeakKeyDictionary()
@@ -75,15 +79,47 @@ class Mind:
             lambda: self._triggers(npc.machine).match(npc.state, text, ids, scope)
         )
 
-    async def prepare(self, machine: Machine, own_examples: Mapping[str, Sequence[str]]) -> None:
-        """Learn an NPC's triggers and examples ahead of the first thing it hears."""
+    async def likeness(self, text: str, others: Sequence[str]) -> float:
+        """How near in meaning `text` is to the nearest of `others`: about 0 to 1."""
+
+        def compare() -> float:
+            vectors = self.encoder.encode([text, *others])
+            return float((vectors[1:] @ vectors[0]).max())
+
+        return await self.run(compare)
+
+    async def prepare(self, npc: Npc, own_examples: Mapping[str, Sequence[str]]) -> None:
+        """Learn an NPC's triggers and examples, and its persona, ahead of what it hears first."""
+        self._npcs[npc] = own_examples
+        machine = npc.machine
         await self.run(lambda: (self._triggers(machine), self._chooser(own_examples)))
+        self._prewarm(npc)
+
+    async def use_encoder(self, encoder: Encoder) -> None:
+        """Understand with `encoder` from now on; returns once everything is learned anew."""
+        examples = [text for texts in TOOL_EXAMPLES.values() for text in texts]
+        await self.run(lambda: encoder.encode(examples))
+        self.encoder = encoder
+        await self.run(lambda: self._chooser({}))
+        for npc, own_examples in list(self._npcs.items()):
+            await self.prepare(npc, own_examples)
+
+    def use_backend(self, backend: Backend) -> None:
+        """Speak with `backend` from now on."""
+        self.backend = backend
+        for npc in list(self._npcs):
+            self._prewarm(npc)
 
     def close(self) -> None:
         """End the threads; blocks until they have."""
         self._thread.shutdown(cancel_futures=True)
         if self.backend is not None:
             self.backend.close()
+
+    def _prewarm(self, npc: Npc) -> None:
+        if self.backend is not None and npc.node.mind == "model":
+            with suppress(InferenceError):  # the queue is full: not needed, only faster
+                self.backend.prewarm(opening(npc))
 
     def _chooser(self, own_examples: Mapping[str, Sequence[str]]) -> ToolChooser:
         key = (id(self.encoder), tuple((name, tuple(own_examples[name])) for name in own_examples))

@@ -8,7 +8,12 @@ from collections.abc import Sequence
 
 from npc_brain.inference.chat import Message
 from npc_brain.npc.definition import NpcDefinition
+from npc_brain.npc.effects import placeholders
+from npc_brain.npc.machine import Node
+from npc_brain.npc.npc import Npc
+from npc_brain.npc.state_machine import Machine
 
+MAX_EXAMPLES = 5
 MAX_HISTORY_CHARS = 1500
 """How much of the transcript goes into a prompt; about 400 tokens."""
 
@@ -42,6 +47,28 @@ def situation_text(
         instruction,
     ]
     return "\n".join(part.strip() for part in parts if part.strip())
+
+
+def opening(npc: Npc, situation: str = "") -> tuple[Message, ...]:
+    """How every prompt of an NPC begins: who it is, where it is, how it speaks."""
+    system = [persona_text(npc.definition), situation]
+    examples = voice_examples(npc.machine, npc.node)
+    return (*(Message("system", text) for text in system if text), *examples)
+
+
+def voice_examples(machine: Machine, node: Node, limit: int = MAX_EXAMPLES) -> list[Message]:
+    """Exchanges that show the NPC's voice: the author's own reactions that hold at any time.
+
+    Small models follow them far more than a description; they stay the same within a state, so
+    the prefix cache keeps them.
+    """
+    messages: list[Message] = []
+    reactions = (each for name in reversed(node.path) for each in machine.nodes[name].reactions)
+    for heard in (reaction.heard for reaction in reactions):
+        is_plain = not (heard.guard or heard.do or heard.to or heard.once or heard.wants)
+        if is_plain and heard.like and heard.say and not placeholders(heard.say[0]):
+            messages += [Message("user", heard.like[0]), Message("assistant", heard.say[0])]
+    return messages[: 2 * limit]
 
 
 def trim_history(history: Sequence[Message], max_chars: int = MAX_HISTORY_CHARS) -> list[Message]:

@@ -8,11 +8,13 @@ the state. The outcome of every tool call is worded from what came of it.
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
+from npc_brain.decision.aside import is_harmless
 from npc_brain.decision.hands import Performed
 from npc_brain.decision.scene import InnerEvent, Scene, tool_end
-from npc_brain.decision.speech import run_agent_loop, speak
+from npc_brain.decision.speech import run_agent_loop, speak, speak_of_outcome
 from npc_brain.decision.turn import Turn
 from npc_brain.decision.wording import fallback_line, outcome_lines, values_of
 from npc_brain.errors import InferenceError
@@ -32,6 +34,8 @@ from npc_brain.understanding.trading import Money
 
 SURE_MARGIN = 0.1
 """Of a tool choice by the encoder; below it, `tool_choice: both` leaves the choice to the model."""
+MIN_LIKENESS = 0.3
+"""Of what a small model adds, to what was heard or came of it; less is off the point."""
 
 _log = logging.getLogger(__name__)
 
@@ -201,8 +205,9 @@ class Responder:
                 self._fall_back(turn)
             return
         try:
-            openers = [greeting] if greeting else []
-            await speak(backend, turn, scene.world, instruction=instruction, openers=openers)
+            await speak(
+                backend, turn, scene.world, instruction=instruction, greeting=greeting or ""
+            )
         except InferenceError as error:
             self._fall_back(turn, error)
 
@@ -216,9 +221,13 @@ class Responder:
         }
         backend = scene.mind.backend
         if backend is not None and npc.node.mind == "model":
-            lines = outcome_lines(npc.definition, name, result, values, for_model=True)
+            lines = outcome_lines(
+                npc.definition, name, result, values, for_model=backend.picks_tools
+            )
+            topic = [text for text in (turn.prospect.text, result.text) if text]
+            vet = partial(self._may_add, to=topic)
             try:
-                await speak(backend, turn, scene.world, openers=lines, max_sentences=1)
+                await speak_of_outcome(backend, turn, scene.world, lines, vet)
             except InferenceError:
                 turn.say(npc.rng.choice(lines), "scripted")
         else:
@@ -245,6 +254,13 @@ class Responder:
         elif tool.name == "offer_choices" and performed.result.ok:
             utterance.choices = tuple(data["choices"])
         return performed
+
+    async def _may_add(self, added: str, *, to: Sequence[str]) -> bool:
+        """Whether what a small model adds to a stated outcome is to the point and harmless."""
+        mind = self._scene.mind
+        if not is_harmless(added, await mind.mentions(added, self._scene.world)):
+            return False
+        return await mind.likeness(added, to) >= MIN_LIKENESS
 
     def _fall_back(self, turn: Turn, error: InferenceError | None = None) -> None:
         """Say the author's line for this state: there is no model, or it failed."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from npc_brain.decision.generation import stream
 from npc_brain.decision.hands import Performed
-from npc_brain.decision.prompt import persona_text, situation_text, trim_history
+from npc_brain.decision.prompt import opening, situation_text, trim_history
 from npc_brain.decision.turn import Turn
 from npc_brain.errors import InferenceError
 from npc_brain.inference.chat import (
@@ -21,6 +21,7 @@ from npc_brain.inference.chat import (
     Sampling,
     TextDelta,
 )
+from npc_brain.inference.grammar import clean_line
 from npc_brain.world.world import World
 
 MAX_STEPS = 4
@@ -32,6 +33,10 @@ MAX_TOKENS = 64
 MAX_CALL_TOKENS = 224
 """Of a generation that may call functions."""
 
+MAX_SENTENCES = 3
+
+Vet = Callable[[str], Awaitable[bool]]
+"""Judges whether what a small model adds to a stated outcome may be said."""
 Perform = Callable[[FunctionCall], Awaitable[Performed]]
 
 
@@ -40,23 +45,54 @@ class SpeechError(InferenceError):
 
 
 async def speak(
-    backend: Backend,
-    turn: Turn,
-    world: World,
-    *,
-    instruction: str = "",
-    openers: Sequence[str] = (),
-    max_sentences: int = 2,
+    backend: Backend, turn: Turn, world: World, *, instruction: str = "", greeting: str = ""
 ) -> None:
-    """Stream a line into the turn and close it.
+    """Stream a line into the turn and close it; a `greeting` is how it begins.
 
-    `openers`: the line begins with one of these, so what they state is said whatever the model
-    adds. Raises SpeechError when nothing could be said, TimeoutError at the deadline.
+    Raises SpeechError when nothing could be said, TimeoutError at the deadline.
     """
-    line = LineRule(openers=tuple(openers), max_sentences=max_sentences)
+    line = LineRule(
+        openers=(greeting,) if greeting else (),
+        max_sentences=MAX_SENTENCES if backend.picks_tools else 1,
+    )
     request = _request(turn, world, instruction, line, MAX_TOKENS)
-    await _stream_line(backend, turn, request)
+    await _stream(backend, turn, request, turn.utterance.add)
     _close(turn)
+
+
+async def speak_of_outcome(
+    backend: Backend, turn: Turn, world: World, openers: Sequence[str], vet: Vet
+) -> None:
+    """Stream a line that begins with one of `openers`, which state what came of a tool call.
+
+    The model chooses among them and goes on for a sentence. What a model that is not able enough to
+    choose tools adds is said only if `vet` lets it pass. Raises as `speak`.
+    """
+    openers = tuple(clean_line(opener) for opener in openers)
+    line = LineRule(openers=openers, max_sentences=1)
+    request = _request(turn, world, "", line, MAX_TOKENS)
+    utterance = turn.utterance
+    if backend.picks_tools:
+        await _stream(backend, turn, request, utterance.add)
+    else:
+        heard = ""
+
+        def add(piece: str) -> None:
+            nonlocal heard
+            said = len(heard)
+            heard += piece
+            utterance.add(heard[said : max(map(len, _matching(openers, heard)), default=0)])
+
+        await _stream(backend, turn, request, add)
+        rest = heard[len(utterance.text) :]
+        if rest.strip() and await vet(rest):
+            utterance.add(rest)
+    _close(turn)
+
+
+def _matching(openers: Sequence[str], text: str) -> list[str]:
+    """The openers that `text` begins with or is the beginning of."""
+    return [each for each in openers if each.startswith(text) or text.startswith(each)]
 
 
 async def run_agent_loop(
@@ -72,12 +108,14 @@ async def run_agent_loop(
 
     In the last step no function is offered, so that a line must come. Raises as `speak`.
     """
-    line = LineRule(max_sentences=3)
+    line = LineRule(max_sentences=MAX_SENTENCES)
     request = _request(turn, world, instruction, line, MAX_CALL_TOKENS)
     for step in range(MAX_STEPS):
         is_last = step == MAX_STEPS - 1
         offered = () if is_last else tuple(functions)
-        calls = await _stream_line(backend, turn, replace(request, functions=offered))
+        calls = await _stream(
+            backend, turn, replace(request, functions=offered), turn.utterance.add
+        )
         if turn.utterance.text or not calls:
             break
         made = [(call, await perform(call)) for call in calls[:MAX_CALLS]]
@@ -93,9 +131,8 @@ def _request(
     turn: Turn, world: World, instruction: str, line: LineRule, max_tokens: int
 ) -> ChatRequest:
     npc, speaker_id = turn.npc, turn.prospect.speaker_id
-    definition = npc.definition
     situation = situation_text(
-        definition,
+        npc.definition,
         " ".join(npc.node.prompts),
         speaker_id,
         world.name_of(speaker_id) if speaker_id else "",
@@ -106,9 +143,8 @@ def _request(
         for said in npc.transcript.turns
         if said.speaker_id in (npc.npc_id, speaker_id)
     ]
-    system = [Message("system", text) for text in (persona_text(definition), situation) if text]
     return ChatRequest(
-        messages=(*system, *trim_history(history)),
+        messages=(*opening(npc, situation), *trim_history(history)),
         line=line,
         sampling=Sampling(seed=npc.rng.getrandbits(31)),
         max_tokens=max_tokens,
@@ -117,13 +153,15 @@ def _request(
     )
 
 
-async def _stream_line(backend: Backend, turn: Turn, request: ChatRequest) -> list[FunctionCall]:
-    """Add what the model says to the turn's line; returns the calls that it made."""
+async def _stream(
+    backend: Backend, turn: Turn, request: ChatRequest, add: Callable[[str], None]
+) -> list[FunctionCall]:
+    """Pass each piece of what the model says to `add`; returns the calls that it made."""
     calls: list[FunctionCall] = []
     async with aclosing(stream(backend, request)) as events:
         async for event in events:
             if isinstance(event, TextDelta):
-                turn.utterance.add(event.text)
+                add(event.text)
             elif isinstance(event, CallEvent):
                 calls.append(event.call)
             else:

@@ -129,7 +129,7 @@ def outcome_lines(
 ) -> list[str]:
     """All lines that fit an outcome, filled in; never empty.
 
-    With `for_model`, when a model will go on after the line, `lines.opener` comes first.
+    With `for_model`, when a model will go on freely after the line, `lines.opener` comes first.
     """
     authored = definition.lines
     tables = ([authored.opener] if for_model else []) + [authored.outcome, DEFAULT_LINES]

@@ -1,11 +1,11 @@
 """What one generation is asked for and what it gives back, in model-neutral terms.
 
-A caller describes a conversation (`Message`), the functions that may be called now (`FunctionSchema`)
-and what a spoken line may look like (`LineRule`); a `Backend` streams `ChatEvent`s back. The chat
-formats below `formats/` turn these into one model's tokens and grammar.
+A caller describes a conversation (`Message`), the functions that may be called now
+(`FunctionSchema`) and what a spoken line may look like (`LineRule`); a `Backend` streams
+`ChatEvent`s back. The chat formats below `formats/` turn these into one model's tokens and grammar.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -26,7 +26,7 @@ class Message:
 
     Attributes:
         role: `tool` messages answer the call of the same `name` in the assistant message before.
-        content: Plain text. Data, whatever it spells: a format never lets it become a control token.
+        content: Plain text. Data, whatever it spells: it never becomes a control token.
         calls: The calls of an `assistant` message, in order.
         name: The function's name, on `tool` messages.
     """
@@ -197,6 +197,13 @@ class Backend(Protocol):
 
         `emit` is called from the backend's thread, in order, `Finished` last. It must not block.
         Raises InferenceError (`too_many_queued`) when the queue is full.
+        """
+        ...
+
+    def prewarm(self, messages: Sequence[Message]) -> object:
+        """Work ahead on conversations that begin with `messages`, when nothing else is to do.
+
+        Returns at once. Raises InferenceError (`too_many_queued`) when the queue is full.
         """
         ...
 

@@ -17,7 +17,7 @@ Logits = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class KVSnapshot:
-    """The KV of a slot's first `num_tokens` positions, copied out; opaque to all but its decoder."""
+    """The KV of a slot's first `num_tokens` positions; opaque to all but its decoder."""
 
     num_tokens: int
     num_bytes: int

@@ -94,14 +94,11 @@ class Router:
 
         The connection's identity is new with every connection.
         """
-        identity_frame, *frames = await self._socket.recv_multipart(copy=False)
-        identity = identity_frame.bytes
-        if identity not in self._connections and frames:
-            self._read_monitor()
-            descriptor = int(frames[0].get(zmq.SRCFD))
-            if not self._connections.add(identity, descriptor):
-                asyncio.get_running_loop().call_soon(self._connections.closed, descriptor)
-        return identity, [frame.bytes for frame in frames]
+        while True:
+            identity_frame, *frames = await self._socket.recv_multipart(copy=False)
+            identity = identity_frame.bytes
+            if identity in self._connections or (frames and self._connect(identity, frames[0])):
+                return identity, [frame.bytes for frame in frames]
 
     def send(self, identity: bytes, frame: bytes) -> bool:
         """Send without waiting. False: the connection is gone, or has too much unread."""
@@ -124,6 +121,17 @@ class Router:
         self._monitor.close()
         self._socket.close()
         self._context.term()
+
+    def _connect(self, identity: bytes, frame: zmq.Frame) -> bool:
+        """Note a new connection by its first frame; False for one that is to be ignored."""
+        self._read_monitor()
+        try:
+            descriptor = int(frame.get(zmq.SRCFD))
+        except zmq.ZMQError:  # libzmq takes stray bytes for ZMTP 1, which has no handshake
+            return False
+        if not self._connections.add(identity, descriptor):
+            asyncio.get_running_loop().call_soon(self._connections.closed, descriptor)
+        return True
 
     def _read_monitor(self) -> None:
         while True:

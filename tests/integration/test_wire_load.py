@@ -109,6 +109,7 @@ async def test_status_reaches_all_while_one_is_cut_off() -> None:
         b"\xff" + bytes(8) + b"\x7f\x03\x01NULL" + bytes(48),  # a greeting, and no READY
         b"\xff" + bytes(8) + b"\x7f\x03\x01NULL" + bytes(48) + b"\x04\x05READY" + b"\xff" * 50,
         b"\x00" * 5000,
+        b"\x01\x00" + b"\x06\x00hello",  # ZMTP 1: an empty identity, then a message
         bytes(range(256)) * 200,
     ],
 )

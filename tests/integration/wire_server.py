@@ -1,11 +1,13 @@
 """A server with fake sessions: in this loop for most tests, as a process for those that kill it.
 
-As a process it takes the arguments of `npc-brain serve` that `Sidecar` passes, and exits with code
-3 when told to by the environment variable `WIRE_SERVER_FAILS`.
+As a process it takes the arguments of `npc-brain serve` that `Sidecar` passes. The environment
+variable `WIRE_SERVER_FACTORY` (`MODULE:NAME`) gives it other sessions than the fake ones, and
+`WIRE_SERVER_FAILS` makes it exit with code 3.
 """
 
 import argparse
 import asyncio
+import importlib
 import json
 import logging
 import os
@@ -27,6 +29,7 @@ from npc_brain.transport.server import Server
 from tests.integration.wire_fakes import NO_MODEL, FakeSession
 
 TOKEN = "the right token"
+FAKE_FACTORY = "tests.integration.wire_fakes:FakeSession"
 
 
 @dataclass
@@ -120,16 +123,20 @@ async def main() -> int:
     args = parser.parse_args()
     if os.environ.get("WIRE_SERVER_FAILS"):
         return 3
-    server = Server(
-        FakeSession, os.environ["NPC_BRAIN_TOKEN"], bind=args.bind, model=lambda: NO_MODEL
-    )
+    module, name = os.environ.get("WIRE_SERVER_FACTORY", FAKE_FACTORY).split(":")
+    factory: SessionFactory = getattr(importlib.import_module(module), name)
+    server = Server(factory, os.environ["NPC_BRAIN_TOKEN"], bind=args.bind, model=lambda: NO_MODEL)
     endpoint = await server.start()
     print(json.dumps({"event": "listening", "endpoint": endpoint}), flush=True)
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     if args.parent_pid is not None:
         watch_parent(args.parent_pid, lambda: loop.call_soon_threadsafe(stopped.set))
-    await stopped.wait()
+    stopping = asyncio.create_task(stopped.wait())
+    running = asyncio.create_task(server.run())
+    await asyncio.wait([stopping, running], return_when=asyncio.FIRST_COMPLETED)
+    if running.done():
+        await running
     await server.stop()
     return 0
 

@@ -60,7 +60,8 @@ class LineRule:
         is_allowed: Whether the generation may (and then, in the end, must) speak.
         max_chars: Length limit, 1 to 2000.
         openers: When not empty, the line starts with exactly one of these texts and the model goes
-            on freely. This is how a fact or an outcome is put into the line by construction.
+            on freely. This is how a fact or an outcome is put into the line by construction. An
+            opener is never cut, even if it is longer than `max_chars` or `max_tokens`.
         max_sentences: The line ends at the end of this many sentences (0: no such limit), counted
             after the opener.
     """

@@ -15,9 +15,12 @@ from npc_brain.inference.chat import (
 from npc_brain.inference.decoder import Decoder
 from npc_brain.inference.engine import Engine
 from npc_brain.inference.formats.base import ChatFormat, Prompt
-from npc_brain.inference.grammar import GrammarCompiler
+from npc_brain.inference.grammar import GrammarCompiler, clean_line
 from npc_brain.inference.request import GenerationRequest
 from npc_brain.inference.sampler import Sampler
+
+_OPENER_SLACK = 4
+"""The grammar may force an opener in a few tokens more than the tokenizer would use."""
 
 
 class DecoderBackend:
@@ -70,7 +73,8 @@ class DecoderBackend:
         Raises InferenceError (`too_many_queued`, `bad_tool`), also when max_tokens is too few for
         any completion or the system text alone does not fit.
         """
-        prompt = self._fitting_prompt(request)
+        max_tokens = self._budget(request)
+        prompt = self._fitting_prompt(request, max_tokens)
         grammar = self._format.grammar(request.functions, request.line)
         generation = GenerationRequest(
             prompt_ids=prompt.token_ids,
@@ -78,8 +82,8 @@ class DecoderBackend:
             parser=self._format.parser(request.line),
             sampler=Sampler(request.sampling),
             stop_ids=self._format.stop_ids,
-            max_tokens=request.max_tokens,
-            constraint=self._compiler.constrain(grammar, request.max_tokens),
+            max_tokens=max_tokens,
+            constraint=self._compiler.constrain(grammar, max_tokens),
             num_stable=prompt.num_stable,
             priority=request.priority,
             deadline_s=request.deadline_s,
@@ -112,12 +116,18 @@ class DecoderBackend:
         """See `chat.Backend.close`."""
         self.engine.close()
 
-    def _fitting_prompt(self, request: ChatRequest) -> Prompt:
+    def _budget(self, request: ChatRequest) -> int:
+        """The completion's limit; an opener is never cut, even if it alone is longer."""
+        encode = self._format.tokenizer.encode
+        lengths = [len(encode(clean_line(opener))) for opener in request.line.openers]
+        return max([request.max_tokens, *(length + _OPENER_SLACK for length in lengths)])
+
+    def _fitting_prompt(self, request: ChatRequest, max_tokens: int) -> Prompt:
         """The prompt without as many of the oldest exchanges as it takes to fit."""
         messages = list(request.messages)
         while True:
             prompt = self._format.render(messages, request.functions)
-            is_fitting = len(prompt.token_ids) + request.max_tokens <= self._max_context
+            is_fitting = len(prompt.token_ids) + max_tokens <= self._max_context
             if is_fitting or not _drop_oldest(messages):
                 return prompt  # if it is still too long, the engine refuses it and says why
 

@@ -42,18 +42,6 @@ class CompletionParser(ABC):
         """The events that `token_id` completes; the caller does not feed stop tokens."""
 
 
-class TextParser(CompletionParser):
-    """Shows a completion as it is, for generations without a chat format."""
-
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        self._stream = tokenizer.stream()
-
-    def feed(self, token_id: int) -> list[ChatEvent]:
-        """See `CompletionParser.feed`."""
-        text = self._stream.push(token_id)
-        return [TextDelta(text)] if text else []
-
-
 class ChatFormat(ABC):
     """A model's chat format.
 

@@ -29,6 +29,9 @@ _SHORTEST_MISSPELT = 5
 _LEXICAL_SHARE = 0.1
 _WIDTH = 0.7
 _REGULARISATION = 0.4
+_TALK_HANDICAP = 0.06
+"""Taken off the score of `JUST_TALK`: a line unlike all examples is near to it for their number."""
+
 _OUT_OF_REACH = 0.08
 """How much better a tool that is not legal now may fit before the line asks for nothing legal."""
 
@@ -90,9 +93,10 @@ class ToolChooser:
         self, scores: npt.NDArray[np.float64], can_be: npt.NDArray[np.bool_], span: tuple[int, int]
     ) -> Match:
         """What one part of a text asks for."""
+        talk = self._labels.index(JUST_TALK)
+        scores = scores - _TALK_HANDICAP * (np.arange(len(scores)) == talk)
         legal_scores = np.where(can_be, scores, -np.inf)
         best = int(legal_scores.argmax())
-        talk = self._labels.index(JUST_TALK)
         if scores.max() - scores[best] > _OUT_OF_REACH:
             best, margin = talk, scores.max() - scores[best]
         else:

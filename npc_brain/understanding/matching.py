@@ -11,12 +11,12 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from npc_brain.understanding.words import MAX_CHARS, plain_text, split_clauses
+from npc_brain.understanding.words import MAX_CHARS, plain_text, split_clauses, split_parts
 
 FloatArray = npt.NDArray[np.float32]
 
 MAX_CLAUSES = 8
-"""Clauses looked at in one text: the last ones, where the request usually is."""
+"""Clauses looked at in one text, and parts of them: the last, where the request usually is."""
 
 
 class Encoder(Protocol):
@@ -47,15 +47,17 @@ class Match:
 
 
 def spans_to_read(text: str) -> list[tuple[int, int]]:
-    """The (start, end) of the parts of `text` to compare: the whole, and its last clauses.
+    """The (start, end) of what to compare: all of `text`, its last clauses, and their parts.
 
-    A polite preamble drowns a request when only the whole is read. Empty for a text without words.
+    A preamble drowns a request when only the whole is read. Empty for a text without words.
     """
     clauses = split_clauses(text[:MAX_CHARS])
     if not clauses:
         return []
     whole = (clauses[0][0], clauses[-1][1])
-    return [whole, *clauses[-MAX_CLAUSES:]] if len(clauses) > 1 else [whole]
+    last = clauses[-MAX_CLAUSES:]
+    parts = [part for start, end in last for part in split_parts(text, start, end)]
+    return list(dict.fromkeys([whole, *last, *parts[-MAX_CLAUSES:]]))
 
 
 class MeaningMatcher:

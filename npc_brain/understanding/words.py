@@ -17,6 +17,8 @@ MAX_CHARS = 1000
 
 _WORD = re.compile(r"\d+|[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
 _CLAUSE_END = re.compile(r"[.!?;\n]+[\s\"']*|\s+[-\u2013\u2014]+\s+|\u2014")
+_PART_END = re.compile(r",\s+|\s+(?:and|but|so)\s+", re.IGNORECASE)
+_SHORTEST_PART = 4
 _SHORT_FORMS = {
     "4": "for", "2": "to",
     "aint": "is not", "ain't": "is not", "bc": "because", "cant": "can't", "coz": "because",
@@ -78,6 +80,18 @@ def split_clauses(text: str) -> list[tuple[int, int]]:
     starts = [0, *(end for _, end in cuts)]
     ends = [*(end for _, end in cuts), len(text)]
     return [(a, b) for a, b in zip(starts, ends, strict=True) if _WORD.search(text, a, b)]
+
+
+def split_parts(text: str, start: int, end: int) -> list[tuple[int, int]]:
+    """The (start, end) of what commas, "and", "but" and "so" set off in one clause of `text`.
+
+    Only those of at least four words; empty where nothing sets anything off.
+    """
+    cuts = [match.span() for match in _PART_END.finditer(text, start, end)]
+    starts = [start, *(after for _, after in cuts)]
+    ends = [*(before for before, _ in cuts), end]
+    spans = zip(starts, ends, strict=True) if cuts else ()
+    return [(a, b) for a, b in spans if len(split_words(text[a:b])) >= _SHORTEST_PART]
 
 
 def plain_form(words: Sequence[Word], index: int) -> str:

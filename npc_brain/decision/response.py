@@ -34,7 +34,7 @@ from npc_brain.understanding.trading import Money
 
 SURE_MARGIN = 0.1
 """Of a tool choice by the encoder; below it, `tool_choice: both` leaves the choice to the model."""
-MIN_LIKENESS = 0.3
+MIN_LIKENESS = 0.45
 """Of what a small model adds, to what was heard or came of it; less is off the point."""
 
 _log = logging.getLogger(__name__)

@@ -66,7 +66,8 @@ async def speak_of_outcome(
     """Stream a line that begins with one of `openers`, which state what came of a tool call.
 
     The model chooses among them and goes on for a sentence. What a model that is not able enough to
-    choose tools adds is said only if `vet` lets it pass. Raises as `speak`.
+    choose tools adds is said only if `vet` lets it pass; else the line is the author's alone.
+    Raises as `speak`.
     """
     openers = tuple(clean_line(opener) for opener in openers)
     line = LineRule(openers=openers, max_sentences=1)
@@ -85,8 +86,10 @@ async def speak_of_outcome(
 
         await _stream(backend, turn, request, add)
         rest = heard[len(utterance.text) :]
-        if rest.strip() and await vet(rest):
-            utterance.add(rest)
+        if utterance.text in openers and not (rest.strip() and await vet(rest)):
+            utterance.close("scripted")
+            return
+        utterance.add(rest)
     _close(turn)
 
 

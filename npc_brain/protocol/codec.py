@@ -230,7 +230,7 @@ def _envelope(
             code=ErrorCode.UNKNOWN_TYPE,
             hint="schemas/protocol.md lists the messages of each direction.",
         )
-    if type_name in NPC_MESSAGES and "npc_id" not in fields:
+    if type_name in NPC_MESSAGES and fields.get("npc_id") is None:
         raise DecodeError(f"{type_name} needs an `npc_id` beside its body, got none")
     try:
         body = body_model.__pydantic_validator__.validate_python(fields.get("body"), strict=True)

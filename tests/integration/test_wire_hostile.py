@@ -70,12 +70,15 @@ async def test_hostile_messages_harm_nobody(
             await client.spawn(VICTIM, "x")
             pid = sidecar.pid
             done = asyncio.Event()
-            playing = asyncio.create_task(play(client, done))
-            reports = await asyncio.gather(
-                *[run_attacker(sidecar, num_messages, seed) for seed in range(NUM_ATTACKERS)]
-            )
-            done.set()
-            pings_ms = sorted(await playing)
+            async with asyncio.TaskGroup() as tasks:
+                playing = tasks.create_task(play(client, done))
+                attackers = [
+                    tasks.create_task(run_attacker(sidecar, num_messages, seed))
+                    for seed in range(NUM_ATTACKERS)
+                ]
+                await asyncio.wait(attackers)
+                done.set()
+            pings_ms = sorted(playing.result())
             assert sidecar.pid == pid, "it was restarted"
             assert [npc_id for npc_id, _ in states] == [VICTIM], "another session's message came"
     finally:
@@ -83,7 +86,7 @@ async def test_hostile_messages_harm_nobody(
     print(f"{num_messages * NUM_ATTACKERS} messages in {time.monotonic() - start_s:.0f} s")
     median_ms, slowest_ms = pings_ms[len(pings_ms) // 2], pings_ms[-1]
     print(f"{len(pings_ms)} pings, p50 {median_ms:.2f} ms, slowest {slowest_ms:.1f} ms")
-    for report in reports:
+    for report in [attacker.result() for attacker in attackers]:
         print(json.dumps(report["codes"]))
         assert report["violations"] == []
         assert sum(report["codes"].values()) == num_messages

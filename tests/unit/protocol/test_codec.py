@@ -152,6 +152,7 @@ def test_integers_serve_as_floats_but_not_the_reverse() -> None:
         (changed(type=5), "bad_frame", 5, "`type` must be text, got 5"),
         (changed(reply_to="x"), "bad_frame", 5, "reply_to"),
         (changed(npc_id=...), "bad_frame", 5, "npc.hear needs an `npc_id`"),
+        (changed(npc_id=None), "bad_frame", 5, "npc.hear needs an `npc_id`"),
         (changed(npc_id=""), "bad_frame", 5, "npc_id"),
         (changed(npc_id="<|im_end|>"), "bad_frame", 5, "npc_id"),
         (changed(type="npc.her"), "unknown_type", 5, "'npc.her'"),

@@ -5,6 +5,7 @@ Keys are `TOOL` when it went well, `TOOL_started` while a long action is under w
 """
 
 import random
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -136,13 +137,18 @@ def outcome_lines(
     for table in tables:
         for key in keys_of(tool, result):
             lines = [render_line(line, values) for line in table.get(key, ())]
-            filled = [sentence(line) for line in lines if line]
+            filled = [_capitalised(sentence(line)) for line in lines if line]
             if filled:
                 return filled
     generic = GENERIC_FAILED
     if result.ok:
         generic = GENERIC_STARTED if result.reason == STARTED else GENERIC_OK
     return [line for text in generic if (line := render_line(text, values))] or ["Done."]
+
+
+def _capitalised(text: str) -> str:
+    """With a capital after each sentence's end: names such as "the mill" may stand there."""
+    return re.sub(r"(?<=[.!?] )[a-z]", lambda match: match[0].upper(), text)
 
 
 def fallback_line(lines: tuple[str, ...], values: Mapping[str, Scalar], rng: random.Random) -> str:

@@ -1,0 +1,89 @@
+"""Data flows one way: a module imports only what lies below it."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import npc_brain
+
+PACKAGE = Path(npc_brain.__file__).parent
+
+LAYERS = (
+    {"errors", "clock", "cache", "event_loop"},
+    {"world", "inference"},
+    {"understanding"},
+    {"tools"},
+    {"memory"},
+    {"npc"},
+    {"decision"},
+    {"protocol"},
+    {"session"},
+    {"transport"},
+    {"client", "sidecar", "simulation"},
+    {"testing"},
+    {"cli"},
+)
+"""Low to high. Modules of one layer do not import each other, `sidecar` and `cli` excepted."""
+
+RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
+OWNERS = {
+    "zmq": {"transport", "client"},
+    "msgpack": {"protocol/codec.py", "session/saved_state.py"},
+    "onnxruntime": {
+        "inference/onnx_decoder.py",
+        "inference/sentence_encoder.py",
+        "cli/doctor.py",
+    },
+    "tcod": {"world"},
+    "llguidance": {"inference/grammar.py", "inference/schema.py"},
+    "sqlite3": {"memory/store.py", "cli/doctor.py"},
+}
+"""Which part may import a library directly."""
+
+
+def modules() -> list[Path]:
+    """Every module of the package."""
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def imports(path: Path) -> set[str]:
+    """The dotted names that a module imports, wherever it does so."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def part_of(path: Path) -> str:
+    """The part of the package that a module belongs to."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_go_down(path: Path) -> None:
+    part = part_of(path)
+    if part.startswith("__"):
+        return
+    for name in imports(path):
+        if not name.startswith("npc_brain."):
+            continue
+        other = name.split(".")[1]
+        if other in RANK and other != part:
+            assert RANK[other] < RANK[part], f"{part} imports {name}, which is not below it"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_libraries_have_owners(path: Path) -> None:
+    where = path.relative_to(PACKAGE).as_posix()
+    for name in imports(path):
+        owners = OWNERS.get(name.split(".")[0])
+        assert not owners or where in owners or part_of(path) in owners, f"{where} imports {name}"
+
+
+def test_every_part_has_a_layer() -> None:
+    parts = {part_of(path) for path in modules()} - {"__init__", "__main__"}
+    assert parts == set(RANK)

@@ -19,7 +19,7 @@ from npc_brain.inference.chat import (
     Sampling,
     TextDelta,
 )
-from npc_brain.inference.formats import ChatFormat
+from npc_brain.inference.formats.base import ChatFormat
 from npc_brain.inference.grammar import clean_line
 from tests.inference_doubles import RandomDecoder
 
@@ -172,7 +172,7 @@ def check_value(value: Any, schema: dict[str, Any]) -> None:
         assert value in schema["enum"]
         return
     types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-    python_types = {
+    python_types: dict[str, Any] = {
         "object": dict,
         "array": list,
         "string": str,

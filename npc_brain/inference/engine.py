@@ -109,7 +109,12 @@ class Engine:
 
     def _run(self) -> None:
         while not self._is_closing:
-            if not self.step():
+            try:
+                has_more = self.step()
+            except Exception as error:
+                self._fail(list(self._slots.active()), error)
+                continue
+            if not has_more:
                 with self._wake:
                     self._wake.wait_for(lambda: self._waiting or self._is_closing)
         self._shut_down()

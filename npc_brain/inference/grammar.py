@@ -79,12 +79,16 @@ def _opened(opener: str, limit: int | None) -> str:
 
 
 def _more_sentences(limit: int | None) -> str:
-    return "" if limit == 0 else f"( {_sentences(limit)})?"
+    return "" if limit == 0 else f"( ({_sentences(limit)})?)?"
 
 
 def _sentences(limit: int | None) -> str:
     """1 to `limit` sentences, of which the last may lack its end."""
-    return f"{_up_to(_FULL_SENTENCE, _less(limit))}{_WORDS}({_END}| ?)"
+    before = _less(limit)
+    open_ended = f"{_up_to(_FULL_SENTENCE, before)}{_WORDS}({_END}| ?)"
+    if before == 0:
+        return open_ended
+    return f"{open_ended}|{_FULL_SENTENCE}{_up_to(_FULL_SENTENCE, _less(before))}"
 
 
 def _less(limit: int | None) -> int | None:

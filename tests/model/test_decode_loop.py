@@ -24,7 +24,8 @@ from npc_brain.inference.chat import (
     Sampling,
     TextDelta,
 )
-from npc_brain.inference.formats import ChatFormat, chat_format
+from npc_brain.inference.formats import chat_format
+from npc_brain.inference.formats.base import ChatFormat
 from npc_brain.inference.importing.catalogue import resolve_model
 from npc_brain.inference.model_dir import load_model_info
 from npc_brain.inference.tokenizer import Tokenizer

@@ -81,29 +81,38 @@ class ChatFormat(ABC):
 class LineBuffer:
     """Lets a spoken line through piece by piece, up to its length limit.
 
-    A space is held back until something follows it, so that no line ends in one.
+    A space is held back until something follows it, so that no line ends in one. Of the piece that
+    reaches the limit whole words are kept, unless the line would be empty without a part of one.
     """
 
     def __init__(self, line: LineRule) -> None:
-        self._num_left = max([line.max_chars, *(len(clean_line(o)) for o in line.openers)])
+        self._openers = [clean_line(opener) for opener in line.openers]
+        self._limit = max([line.max_chars, *map(len, self._openers)])
+        self._said = ""
         self._held = ""
+        self.is_full = False
 
-    @property
-    def is_full(self) -> bool:
-        """Whether `max_chars` is reached (an opener is never cut, even if it is longer)."""
-        return self._num_left <= 0
+    is_full: bool
+    """Whether the limit is reached (an opener is never cut, even if it is longer)."""
 
     def push(self, text: str) -> list[ChatEvent]:
         """The part of the line that can be said now."""
-        text = self._held + text
-        shown = text.rstrip(" ")
-        self._held = text[len(shown) :]
-        if len(shown) >= self._num_left:
-            shown, self._held = shown[: self._num_left].rstrip(" "), ""
-            self._num_left = 0
-        else:
-            self._num_left -= len(shown)
-        return [TextDelta(shown)] if shown else []
+        line = self._said + self._held + text
+        end = len(line.rstrip(" "))
+        self._held = line[end:]
+        if end >= self._limit:
+            self.is_full = True
+            end = self._cut(line)
+        piece, self._said = line[len(self._said) : end], line[:end]
+        return [TextDelta(piece)] if piece else []
+
+    def _cut(self, line: str) -> int:
+        """Where to end a line that is as long as the limit or longer."""
+        if len(line.rstrip(" ")) == self._limit:
+            return self._limit
+        opened = max((len(o) for o in self._openers if line.startswith(o)), default=0)
+        last_space = line.rfind(" ", len(self._said), self._limit + 1)
+        return max(len(self._said), opened, last_space) or self._limit
 
 
 def require_something(functions: Sequence[FunctionSchema], line: LineRule) -> None:

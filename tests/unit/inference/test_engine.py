@@ -348,7 +348,7 @@ def test_chunks_of_a_slow_model_are_smaller() -> None:
     rig = Rig(max_context=2000)
     prefill = rig.decoder.prefill
 
-    def slow_prefill(slot: int, token_ids: Sequence[int]) -> Any:
+    def slow_prefill(slot: int, token_ids: Sequence[int], *, all_logits: bool = False) -> Any:
         rig.clock.advance(0.01 * len(token_ids))
         return prefill(slot, token_ids)
 

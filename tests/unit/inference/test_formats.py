@@ -15,8 +15,8 @@ from npc_brain.inference.chat import (
     Message,
     TextDelta,
 )
-from npc_brain.inference.formats import ChatFormat, chat_format
-from npc_brain.inference.formats.base import LineBuffer
+from npc_brain.inference.formats import chat_format
+from npc_brain.inference.formats.base import ChatFormat, LineBuffer
 from tests.inference_doubles import (
     CHATML_CONTROLS,
     GEMMA_CONTROLS,
@@ -162,15 +162,30 @@ def test_a_line_is_streamed(form: ChatFormat) -> None:
     )
 
 
-def test_a_line_buffer_holds_spaces_back_and_stops_at_the_limit() -> None:
+def test_a_line_buffer_holds_spaces_back() -> None:
     buffer = LineBuffer(LineRule(max_chars=7))
     assert buffer.push("ab ") == [TextDelta("ab")]
     assert buffer.push(" ") == []
-    assert buffer.push("cd") == [TextDelta("  cd")]
-    assert not buffer.is_full
-    assert buffer.push(" e") == []
+    assert buffer.push("cde") == [TextDelta("  cde")]
     assert buffer.is_full
-    assert buffer.push("more") == []
+    assert buffer.push(" more") == []
+
+
+@pytest.mark.parametrize(
+    ("pieces", "expected"),
+    [
+        (["Well", " met, you"], "Well met,"),
+        (["Well", " met", " stranger"], "Well met"),
+        (["Well", " met", ", my", " friend"], "Well met,"),
+        (["Wellwellwellwell"], "Wellwellwe"),
+        (["Well", " met, u"], "Well met,"),
+    ],
+)
+def test_a_line_buffer_stops_between_words(pieces: list[str], expected: str) -> None:
+    buffer = LineBuffer(LineRule(max_chars=10))
+    events = [event for piece in pieces for event in buffer.push(piece)]
+    assert "".join(event.text for event in events if isinstance(event, TextDelta)) == expected
+    assert buffer.is_full
 
 
 def test_a_line_buffer_never_cuts_an_opener() -> None:

@@ -20,7 +20,8 @@ def reference_probabilities(logits: Array, sampling: Sampling, allowed: Array) -
     probabilities /= probabilities.sum()
     before = np.cumsum(probabilities[order]) - probabilities[order]
     probabilities[order[before >= sampling.top_p]] = 0
-    return probabilities / probabilities.sum()
+    normalised: Array = probabilities / probabilities.sum()
+    return normalised
 
 
 def pack(allowed: Array) -> npt.NDArray[np.uint8]:

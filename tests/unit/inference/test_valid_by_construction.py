@@ -1,6 +1,7 @@
 """Random logits must always yield a valid turn."""
 
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -36,6 +37,7 @@ def test_the_check_of_lines_can_fail(text: str) -> None:
 
 def test_the_check_of_values_can_fail() -> None:
     schema = {"type": "object", "properties": {"n": {"type": "integer", "maximum": 3}}}
-    for value in ({"n": 4}, {"n": True}, {"m": 1}, {"n": "1"}, []):
+    values: list[Any] = [{"n": 4}, {"n": True}, {"m": 1}, {"n": "1"}, []]
+    for value in values:
         with pytest.raises(AssertionError):
             check_value(value, schema)

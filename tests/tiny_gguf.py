@@ -8,6 +8,7 @@ import numpy as np
 
 from npc_brain.inference.importing.gguf_tokenizer import TokenType
 
+Type = gguf.GGMLQuantizationType
 Architecture = Literal["llama", "gemma3"]
 
 CONTROL_TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
@@ -37,14 +38,15 @@ def write_tiny_gguf(
     path: Path,
     architecture: Architecture,
     *,
-    kind: gguf.GGMLQuantizationType = gguf.GGMLQuantizationType.Q8_0,
+    kind: Type = Type.Q8_0,
     seed: int = 0,
     extra: dict[str, Any] | None = None,
     is_tied: bool = True,
 ) -> Path:
-    """Write a model of 7 layers; its matrices are quantised as `kind`.
+    """Write a model of 7 layers whose matrices are quantised as `kind`.
 
-    `extra` adds string or integer metadata, to make a file that the importer must refuse.
+    The token table is Q8_0 whatever the kind, which is how published files have it. `extra` adds
+    string or integer metadata, to make a file that the importer must refuse.
     """
     rng = np.random.default_rng(seed)
     writer = gguf.GGUFWriter(path, architecture)
@@ -77,16 +79,16 @@ def write_tiny_gguf(
         writer.kv_data[0].pop(key, None)
         (writer.add_string if isinstance(value, str) else writer.add_uint32)(key, value)
 
-    def matrix(name: str, rows: int, columns: int) -> None:
+    def matrix(name: str, rows: int, columns: int, as_kind: Type = kind) -> None:
         values = (rng.standard_normal((rows, columns)) * _SCALE).astype(np.float32)
-        data = gguf.quants.quantize(values, kind)
-        writer.add_tensor(f"{name}.weight", data, raw_dtype=kind)
+        data = gguf.quants.quantize(values, as_kind)
+        writer.add_tensor(f"{name}.weight", data, raw_dtype=as_kind)
 
     def norm(name: str, size: int) -> None:
         values = rng.uniform(0.5, 1.5, size).astype(np.float32)
         writer.add_tensor(f"{name}.weight", values)
 
-    matrix("token_embd", len(tokens), HIDDEN)
+    matrix("token_embd", len(tokens), HIDDEN, Type.Q8_0)
     if not is_tied:
         matrix("output", len(tokens), HIDDEN)
     norm("output_norm", HIDDEN)

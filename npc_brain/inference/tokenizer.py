@@ -48,7 +48,6 @@ class Tokenizer:
         self.constraint_json = json.dumps(_with_all_controls_special(spec))
         self._plain = _HfTokenizer.from_str(json.dumps(_without_controls(spec, controls)))
         self._encode = lru_cache(_NUM_CACHED_TEXTS)(self._encode_uncached)
-        self._bytes = lru_cache(None)(self._bytes_uncached)
 
     constraint_json: str
     """The `tokenizer.json` for llguidance: every control token is marked as special."""
@@ -78,7 +77,18 @@ class Tokenizer:
 
     def token_bytes(self, token_id: int) -> bytes:
         """The text of one token in UTF-8, perhaps a part of a character; b"" for control tokens."""
-        return self._bytes(token_id)
+        token = self._plain.id_to_token(token_id)
+        if token is None:
+            return b""
+        if self._is_byte_level:
+            table = _byte_of_char()
+            # Added tokens (runs of white space) are plain text, not byte-level text.
+            if all(char in table for char in token):
+                return bytes(table[char] for char in token)
+            return token.encode("utf-8")
+        if len(token) == 6 and token.startswith("<0x") and token.endswith(">"):
+            return bytes([int(token[3:5], 16)])
+        return token.replace(_SPACE_MARK, " ").encode("utf-8")
 
     def decode(self, token_ids: Iterable[int]) -> str:
         """The text of `token_ids` without control tokens; U+FFFD where it is not UTF-8."""
@@ -105,20 +115,6 @@ class Tokenizer:
     def _encode_uncached(self, text: str) -> tuple[int, ...]:
         valid = text.encode("utf-8", "replace").decode("utf-8")  # lone surrogates become "?"
         return tuple(self._plain.encode(valid, add_special_tokens=False).ids)
-
-    def _bytes_uncached(self, token_id: int) -> bytes:
-        token = self._plain.id_to_token(token_id)
-        if token is None:
-            return b""
-        if self._is_byte_level:
-            table = _byte_of_char()
-            # Added tokens (runs of white space) are plain text, not byte-level text.
-            if all(char in table for char in token):
-                return bytes(table[char] for char in token)
-            return token.encode("utf-8")
-        if len(token) == 6 and token.startswith("<0x") and token.endswith(">"):
-            return bytes([int(token[3:5], 16)])
-        return token.replace(_SPACE_MARK, " ").encode("utf-8")
 
 
 class TextStream:

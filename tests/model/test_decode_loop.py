@@ -110,6 +110,7 @@ def test_player_text_stays_plain_text(form: ChatFormat, player: str) -> None:
     assert controls(player) == controls("Hello")
 
 
+@pytest.mark.timeout(1800)
 def test_random_logits_yield_valid_turns() -> None:
     for outcome in run_random_turns(load_format("smollm2-135m"), count(10_000, 300)):
         check(outcome)

@@ -17,6 +17,7 @@ FORMATS = {
 }
 
 
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", FORMATS)
 def test_random_logits_yield_valid_turns(name: str) -> None:
     kinds: Counter[str] = Counter()

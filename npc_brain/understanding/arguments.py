@@ -14,7 +14,14 @@ from typing import Any
 from npc_brain.understanding import phrases
 from npc_brain.understanding.linking import Mention
 from npc_brain.understanding.trading import Money, trade_sides
-from npc_brain.understanding.words import MAX_CHARS, Word, find_counts, split_words, stem
+from npc_brain.understanding.words import (
+    MAX_CHARS,
+    Word,
+    find_counts,
+    split_clauses,
+    split_words,
+    stem,
+)
 
 _Schema = Mapping[str, Any]
 
@@ -43,9 +50,14 @@ _COUNT_STOPS = frozenset({"for", "to", "from", "with", "and", "or", "a", "an", "
 """Words after which a number no longer counts what comes: "will you take four for that rope"."""
 
 _TOWARDS = re.compile(
-    r"\b(?:to|for|from|with|after|of|by|give|hand|bring|follow|join|pay)\s+$", re.I
+    r"\b(?:to|for|from|with|after|of|by|on|give|hand|bring|follow|join|pay)\s+(?:the\s+|my\s+)?$",
+    re.IGNORECASE,
 )
-_AWAY = re.compile(r"\b(?:from|not|than|except|left|leave|leaving)\s+(?:the\s+|a\s+)?$", re.I)
+"""What comes before the name of an optional argument: "give it to Borin", "follow the smith"."""
+
+_AWAY = re.compile(
+    r"\b(?:from|not|than|except|left|leave|leaving)\s+(?:the\s+|a\s+)?$", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +134,19 @@ class _Heard:
         self.words = split_words(self.text)
         self.counts = find_counts(self.words)
 
-    def of_kinds(self, kinds: frozenset[str]) -> list[Mention]:
+    def items(self) -> list[Mention]:
+        """The items named in the clauses around the focus; of the whole text if there are none."""
+        start, end = self.focus
+        clauses = [(a, b) for a, b in split_clauses(self.text) if a < end and start < b]
+        around = (clauses[0][0], clauses[-1][1]) if clauses else self.focus
+        return self.of_kinds(frozenset({"item"}), around)
+
+    def of_kinds(
+        self, kinds: frozenset[str], focus: tuple[int, int] | None = None
+    ) -> list[Mention]:
         """The mentions of some kinds, in order; those in focus if there are any."""
         fitting = [mention for mention in self.mentions if mention.kind in kinds]
-        start, end = self.focus
+        start, end = focus or self.focus
         in_focus = [mention for mention in fitting if start <= mention.start < end]
         return in_focus or fitting
 
@@ -238,7 +259,7 @@ class _Exchange:
         can_give, can_take = legal[self.given]["enum"], legal[self.taken]["enum"]
         sides = trade_sides(
             heard.text,
-            heard.of_kinds(frozenset({"item"})),
+            heard.items(),
             can_give=can_give,
             can_take=can_take,
             money_id=money.item_id if money else "",

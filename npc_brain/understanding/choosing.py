@@ -16,7 +16,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from npc_brain.understanding.examples import JUST_TALK
+from npc_brain.understanding.examples import JUST_TALK, STAND_INS
 from npc_brain.understanding.lexical import LexicalEncoder
 from npc_brain.understanding.linking import EntityLinker, Mention
 from npc_brain.understanding.matching import Encoder, FloatArray, Match, spans_to_read
@@ -45,6 +45,7 @@ class ToolChooser:
         examples: Mapping[str, Sequence[str]],
         *,
         linker: EntityLinker | None = None,
+        stand_ins: Mapping[str, Sequence[str]] = STAND_INS,
     ) -> None:
         """Encodes the examples and trains; about a second for 700 new sentences.
 
@@ -53,8 +54,10 @@ class ToolChooser:
             examples: Sentences by tool name, and by `JUST_TALK` for those that ask for none. They
                 may contain the placeholders `{item}`, `{place}` and `{person}`.
             linker: Finds names in the examples, to mask them too.
+            stand_ins: By tool, others to take when it is not legal, best first.
         """
         self._encoder = encoder
+        self._stand_ins = stand_ins
         self._lexical = LexicalEncoder()
         self._labels = sorted({*examples, JUST_TALK})
         sentences = [
@@ -96,13 +99,21 @@ class ToolChooser:
         talk = self._labels.index(JUST_TALK)
         scores = scores - _TALK_HANDICAP * (np.arange(len(scores)) == talk)
         legal_scores = np.where(can_be, scores, -np.inf)
-        best = int(legal_scores.argmax())
-        if scores.max() - scores[best] > _OUT_OF_REACH:
-            best, margin = talk, scores.max() - scores[best]
-        else:
-            others = np.delete(legal_scores, best)
-            margin = scores[best] - others.max() if others.size else scores[best]
+        best, wanted = int(legal_scores.argmax()), int(scores.argmax())
+        lead = scores[wanted] - scores[best]
+        if lead > _OUT_OF_REACH:
+            stand_in = self._stand_in(wanted, can_be)
+            chosen = talk if stand_in is None else stand_in
+            return Match(self._labels[chosen], float(scores[wanted]), float(lead), *span)
+        others = np.delete(legal_scores, best)
+        margin = scores[best] - others.max() if others.size else scores[best]
         return Match(self._labels[best], float(scores[best]), float(margin), *span)
+
+    def _stand_in(self, wanted: int, can_be: npt.NDArray[np.bool_]) -> int | None:
+        """The legal label that serves in place of an illegal one."""
+        names = self._stand_ins.get(self._labels[wanted], ())
+        indices = [self._labels.index(name) for name in names if name in self._labels]
+        return next((index for index in indices if can_be[index]), None)
 
     def _encode(self, texts: list[str]) -> FloatArray:
         """float32[text, size]: meaning and a little spelling, as one vector of length 1."""

@@ -10,6 +10,16 @@ from collections.abc import Mapping
 JUST_TALK = "just_talk"
 """The label of lines that ask for no tool."""
 
+STAND_INS: Mapping[str, tuple[str, ...]] = {
+    "distance": ("find_path",),
+    "find_path": ("distance",),
+    "inventory_count": ("inventory_find",),
+    "inventory_find": ("inventory_count",),
+    "is_reachable": ("find_path", "distance"),
+    "nearest": ("find_path",),
+}
+"""By tool, those that answer the same question nearly as well, best first."""
+
 TOOL_EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "inventory_list": (
         "What are you selling?",
@@ -59,6 +69,11 @@ TOOL_EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "Let me take a look at your collection.",
         "What did you bring with you?",
         "Tell me what you have to offer.",
+        "What goods do you peddle?",
+        "What do you deal in?",
+        "Shop.",
+        "Open the shop.",
+        "What strange things are you selling?",
     ),
     "inventory_find": (
         "Do you have any {item}?",
@@ -93,6 +108,8 @@ TOOL_EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "How many {item} do you want for the {item}?",
         "What do you ask for the {item}?",
         "Do you carry {item}?",
+        "Do you deal in {item}?",
+        "Does your shop have {item}?",
     ),
     "inventory_count": (
         "How many {item} do you have?",
@@ -167,6 +184,8 @@ TOOL_EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "Let's have a {item}.",
         "Surrender the {item}.",
         "I must have that {item}.",
+        "Take down that {item} for me, please.",
+        "That {item} up there, fetch it for me.",
     ),
     "inventory_take": (
         "Here, take this.",
@@ -215,6 +234,9 @@ TOOL_EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "That's for you.",
         "Accept this {item}, please.",
         "Let me repay you with this {item}.",
+        "A small gift for you: a {item}.",
+        "As a sign of my thanks, a {item}.",
+        "A {item} for you, my friend.",
     ),
     "inventory_trade": (
         "I'd like to buy the {item} for five {item}.",
@@ -341,6 +363,10 @@ TOOL_EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "Where would I find the {place}?",
         "Where can {person} be found?",
         "The house of {person}, where is it?",
+        "Could you direct me to the {place}?",
+        "Please direct us to the {place}.",
+        "Excuse me, the {place}?",
+        "Pardon me, the {place}, please?",
     ),
     "distance": (
         "How far is the {place}?",
@@ -647,6 +673,9 @@ TOOL_EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "Have I mentioned my home to you?",
         "What was it that I asked you yesterday?",
         "Who did I say I was?",
+        "I mentioned something the other day, do you still remember?",
+        "Does my name ring a bell?",
+        "Does that sound familiar? I told you about it.",
     ),
     "offer_choices": (
         "What can I ask you?",
@@ -692,6 +721,9 @@ TOOL_EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "Fare you well, {person}.",
         "Farewell, {person}.",
         "Okay bye.",
+        "It has been a pleasure. Farewell.",
+        "Adieu.",
+        "It was a pleasure to meet you, goodbye.",
     ),
     JUST_TALK: (
         "Hello.",
@@ -932,5 +964,9 @@ TOOL_EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "It is so boring here.",
         "How many years have you lived here?",
         "How many people live here?",
+        "I think someone is following me.",
+        "I know a secret.",
+        "You know, I feel strange today.",
+        "Is it a full moon tonight?",
     ),
 }

@@ -8,18 +8,25 @@ from npc_brain.understanding.linking import Mention
 
 _SELLING = re.compile(
     r"\b(?:sell you|sell(?! me)|selling|you (?:\w+ ){0,3}buy|buying (?:my|some|this)|"
-    r"interested in buying|buy [^.?!]* (?:off|from) me|take [^.?!]* off my hands)\b"
+    r"interest(?:ed in buying| you in)|buy [^.?!]* (?:off|from) me|take [^.?!]* off my hands)\b",
+    re.IGNORECASE,
 )
 """The player sells: then what is named first is offered, and money is wanted."""
 
 _OFFER = re.compile(
-    r"\b(?:my|mine|pay|offer|give you|sell|here (?:is|are)|i have|i've got|(?<!in )exchange|"
-    r"you (?:\w+ ){0,2}(?:take|want|accept)|for these|these|this)\b"
+    r"\b(?:my|mine|pay|offer|(?:give|gave) you|sell|here (?:is|are)|i have|i've got|"
+    r"(?<!in )exchange|you (?:\w+ ){0,2}(?:take|want|accept)|for these|these|this)\b",
+    re.IGNORECASE,
 )
 _WANT = re.compile(
-    r"\b(?:your|yours|buy|purchase|sell me|give me|get|want|need|have|like|take|that)\b"
+    r"\b(?:your|yours|buy|purchase|sell me|give me|get|want|need|have|like|take|that)\b",
+    re.IGNORECASE,
 )
-_FOR = re.compile(r"\b(?:for|against|and get|in return)\b")
+_FOR = re.compile(r"\b(?:for|against|and get|in return)\b", re.IGNORECASE)
+
+_LEGAL_WEIGHT = 1.5
+_SURE = 3.0
+"""More than a few words can outweigh."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,58 +70,35 @@ def trade_sides(
         can_take: Ids that the player could give.
         money_id: The item that counts as money; empty if none does.
     """
-    lower = text.casefold()
     named: list[Mention] = []
     for mention in items:
         if all(mention.start >= other.end and mention.id != other.id for other in named):
             named.append(mention)
-    is_selling = _SELLING.search(lower) is not None
-    wants = [
-        _want(lower, named, n, can_give, can_take, money_id, is_selling)
-        for n in range(len(named[:2]))
-    ]
-    if not wants:
+    if not named:
         return Sides(None, None)
+    is_selling = _SELLING.search(text) is not None
+    wants: list[float] = []
+    at = 0
+    for mention in named[:2]:
+        want = _want(text[at : mention.start], is_first=not wants, is_selling=is_selling)
+        want += _LEGAL_WEIGHT * ((mention.id in can_give) - (mention.id in can_take))
+        if mention.id == money_id:
+            want += _SURE if is_selling else -_SURE
+        wants.append(want)
+        at = mention.end
     if len(wants) == 1:
-        return _legal(named[0], None, can_give, can_take) if wants[0] > 0 else (
-            _legal(None, named[0], can_give, can_take)
-        )  # fmt: skip
-    first, second = named[:2]
-    if wants[0] > wants[1]:
-        return _legal(first, second, can_give, can_take)
-    return _legal(second, first, can_give, can_take)
-
-
-def _want(
-    text: str,
-    named: Sequence[Mention],
-    index: int,
-    can_give: Collection[str],
-    can_take: Collection[str],
-    money_id: str,
-    is_selling: bool,
-) -> float:
-    """How strongly the player seems to want (above 0) or offer (below 0) one of the things."""
-    mention = named[index]
-    before = text[named[index - 1].end if index else 0 : mention.start]
-    want = 0.25 + len(_WANT.findall(before)) - 1.25 * len(_OFFER.findall(before))
-    want += 1.5 * ((mention.id in can_give) - (mention.id in can_take))
-    if index == 0 and is_selling:
-        want -= 3
-    if index and _FOR.search(before):
-        want += 0.5
-    if mention.id == money_id:
-        want += 3 if is_selling else -3
-    return want
-
-
-def _legal(
-    given: Mention | None,
-    taken: Mention | None,
-    can_give: Collection[str],
-    can_take: Collection[str],
-) -> Sides:
+        given, taken = (named[0], None) if wants[0] > 0 else (None, named[0])
+    else:
+        given, taken = named[:2] if wants[0] > wants[1] else (named[1], named[0])
     return Sides(
         given if given and given.id in can_give else None,
         taken if taken and taken.id in can_take else None,
     )
+
+
+def _want(before: str, *, is_first: bool, is_selling: bool) -> float:
+    """How strongly the words before a thing want it (above 0) or offer it (below 0)."""
+    want = 0.25 + len(_WANT.findall(before)) - 1.25 * len(_OFFER.findall(before))
+    if is_first:
+        return want - _SURE if is_selling else want
+    return want + 0.5 if _FOR.search(before) else want

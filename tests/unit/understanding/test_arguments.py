@@ -28,6 +28,8 @@ def filled(
         ("inventory_give", "an ale", {"item": "ale"}),
         ("inventory_give", "a dozen big red apples", {"item": "apple", "count": 12}),
         ("inventory_give", "Give Borin the sword", {"item": "sword", "to": "borin"}),
+        ("inventory_give", "An ale for the smith", {"item": "ale", "to": "borin"}),
+        ("inventory_use", "Use the key on the cellar", {"item": "cellar_key", "target": "cellar"}),
         ("inventory_give", "Marta says I get a sword", {"item": "sword"}),
         ("inventory_give", "for my 2 friends, an ale", {"item": "ale"}),
         ("inventory_give", "three ales and some bread", {"item": "ale", "count": 3}),
@@ -77,6 +79,15 @@ def test_trades(text: str, wanted: dict[str, Any]) -> None:
 def test_a_trade_without_money_needs_both_sides() -> None:
     found = filled("inventory_trade", "I want to buy a sword")
     assert found == Missing("take_item", "sword", {"give_item": "sword"})
+
+
+def test_a_trade_reads_the_whole_clause_around_the_focus() -> None:
+    text = "Nice rope! For my lantern, would I get the hammer? I also like ale."
+    focus = (text.index("would"), text.index("?"))
+    assert filled("inventory_trade", text, focus=focus, money=MONEY) == {
+        "give_item": "hammer",
+        "take_item": "lantern",
+    }
 
 
 def test_what_is_missing_is_named() -> None:

@@ -56,6 +56,12 @@ def test_a_tool_that_is_not_legal_is_not_replaced_by_another() -> None:
     assert choose("Follow me.", EVERY_TOOL - {"follow"}) == JUST_TALK
 
 
+def test_a_tool_that_answers_the_same_question_stands_in() -> None:
+    text = "How many ales do you have?"
+    assert choose(text, EVERY_TOOL - {"inventory_count"}) == "inventory_find"
+    assert choose(text, frozenset({"follow"})) == JUST_TALK
+
+
 def test_the_match_tells_which_clause_asked() -> None:
     text = "Hello. Give me an ale. Thank you very much."
     match = CHOOSER.choose(text, LINKER.find(text), EVERY_TOOL)

@@ -36,6 +36,9 @@ def sides(
         ("I want to sell you my shield", None, "shield"),
         ("Will you buy my shield?", None, "shield"),
         ("I have coins", None, "coin"),
+        ("Could I interest you in a shield?", None, "shield"),
+        ("If I gave you my lantern, would I get the sword?", "sword", "lantern"),
+        ("\u0130\u0130\u00df my shield for your sword", "sword", "shield"),
         ("nothing of yours", None, None),
     ],
 )

@@ -202,7 +202,7 @@ class _Checker:
                 raise _fault(
                     self._tool, where, f"the name {str(key)[:60]!r}", "use letters, digits and _"
                 )
-        if not isinstance(required, list) or not all(name in properties for name in required):
+        if not isinstance(required, list) or not all(name in [*properties] for name in required):
             raise _fault(self._tool, where, f"required {required!r}", "name properties that exist")
         if schema.get("additionalProperties", False) is not False:
             raise _fault(

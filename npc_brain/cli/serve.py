@@ -10,6 +10,7 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
+from npc_brain import event_loop
 from npc_brain.errors import UsageError
 
 TOKEN_VARIABLE = "NPC_BRAIN_TOKEN"
@@ -48,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
             f"there is no directory {args.npcs}", hint="--npcs names one with NPC files"
         )
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    asyncio.run(_serve(args))
+    event_loop.run(_serve(args))
     return 0
 
 

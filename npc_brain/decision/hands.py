@@ -5,6 +5,7 @@ The game is the authority: an action is done only when the engine says so.
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,8 +24,11 @@ ACCEPT_WAIT_S = 0.4
 INSTANT_WAIT_S = 2.0
 """How long a line waits for the end of an instant action."""
 
-_ASK_ENGINE = "ask_engine"
 _REASON = re.compile(r"[a-z_]{1,40}")
+
+
+RunAside = Callable[[Callable[[], ToolResult]], Awaitable[ToolResult]]
+"""Runs a query on another thread: searching paths or memories takes milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +64,11 @@ class Hands:
             NPC has not spoken of yet.
     """
 
-    def __init__(self, port: EnginePort, clock: Clock) -> None:
+    def __init__(self, port: EnginePort, clock: Clock, run: RunAside) -> None:
         self.tracker = ActionTracker(clock)
         self.unspoken: dict[int, str | None] = {}
         self._port = port
+        self._run = run
         self._news: dict[int, asyncio.Queue[Action]] = {}
         self._calls: dict[int, _Call] = {}
         self._last_call_id = 0
@@ -82,7 +87,7 @@ class Hands:
         if tool.kind is not ToolKind.ACTION:
             if tool.run is not None and tool.answers_in(ctx.world):
                 return Performed(tool, plain, tool.run(ctx, checked))
-            return Performed(tool, plain, refusal(_ASK_ENGINE, "Only the game can tell."))
+            return Performed(tool, plain, refusal("ask_engine", "Only the game can tell."))
         refused = tool.check(ctx, checked) if tool.check else None
         if refused:
             return Performed(tool, plain, refused)
@@ -98,6 +103,8 @@ class Hands:
         self, tool: Tool, ctx: ToolContext, args: dict[str, Any], turn_id: int | None
     ) -> Performed:
         """Carry out a call of a turn and wait as long as a line may wait for its outcome."""
+        if tool.kind is not ToolKind.ACTION:
+            return await self._query(tool, ctx, args)
         performed = self.start(tool, ctx, args, turn_id)
         if performed.action_id is not None:
             self.unspoken[performed.action_id] = ctx.speaker_id
@@ -105,10 +112,17 @@ class Hands:
             open_id = None if action.is_ended else action.action_id
             result = action_result(tool, action, ctx.world)
             return replace(performed, result=result, action_id=open_id)
-        if performed.result.reason == _ASK_ENGINE:
-            result = await self._ask_engine(ctx.npc_id, tool, performed.args)
-            return replace(performed, result=result)
         return performed
+
+    async def _query(self, tool: Tool, ctx: ToolContext, args: dict[str, Any]) -> Performed:
+        checked = validate_arguments(tool, ctx, args)
+        if isinstance(checked, ToolResult):
+            return Performed(tool, args, checked)
+        plain = checked.model_dump(mode="json")
+        run = tool.run
+        if run is None or not tool.answers_in(ctx.world):
+            return Performed(tool, plain, await self._ask_engine(ctx.npc_id, tool, plain))
+        return Performed(tool, plain, await self._run(lambda: run(ctx, checked)))
 
     def update(self, action_id: int, status: Any, reason: str, result: dict[str, Any]) -> Action:
         """Take in what the engine says of an action; raises as `ActionTracker.update`."""

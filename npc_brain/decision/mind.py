@@ -38,11 +38,13 @@ class Mind:
     Attributes:
         backend: The language model; None while it loads, and without one.
         encoder: Tells how alike sentences are; replaced when a better one has been loaded.
+        sentence_encoder: The same once it knows meanings, not only letters; until then None.
     """
 
     def __init__(self, encoder: Encoder, backend: Backend | None = None) -> None:
         self.backend = backend
         self.encoder = encoder
+        self.sentence_encoder: Encoder | None = None
         self._npcs: WeakKeyDictionary[Npc, Mapping[str, Sequence[str]]] = WeakKeyDictionary()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="npc-brain-understanding")
         self._choosers: OrderedDict[object, ToolChooser] = OrderedDict()
@@ -99,7 +101,7 @@ class Mind:
         """Understand with `encoder` from now on; returns once everything is learned anew."""
         examples = [text for texts in TOOL_EXAMPLES.values() for text in texts]
         await self.run(lambda: encoder.encode(examples))
-        self.encoder = encoder
+        self.encoder = self.sentence_encoder = encoder
         await self.run(lambda: self._chooser({}))
         for npc, own_examples in list(self._npcs.items()):
             await self.prepare(npc, own_examples)

@@ -22,6 +22,7 @@ from npc_brain.inference.chat import (
     TextDelta,
 )
 from npc_brain.inference.grammar import clean_line
+from npc_brain.npc.secrets import spelled_secret
 from npc_brain.world.world import World
 
 MAX_STEPS = 4
@@ -56,7 +57,7 @@ async def speak(
         max_sentences=MAX_SENTENCES if backend.picks_tools else 1,
     )
     request = _request(turn, world, instruction, line, MAX_TOKENS)
-    await _stream(backend, turn, request, turn.utterance.add)
+    await _stream(backend, turn, request, _discreet(turn))
     _close(turn)
 
 
@@ -74,7 +75,7 @@ async def speak_of_outcome(
     request = _request(turn, world, "", line, MAX_TOKENS)
     utterance = turn.utterance
     if backend.picks_tools:
-        await _stream(backend, turn, request, utterance.add)
+        await _stream(backend, turn, request, _discreet(turn))
     else:
         heard = ""
 
@@ -116,9 +117,7 @@ async def run_agent_loop(
     for step in range(MAX_STEPS):
         is_last = step == MAX_STEPS - 1
         offered = () if is_last else tuple(functions)
-        calls = await _stream(
-            backend, turn, replace(request, functions=offered), turn.utterance.add
-        )
+        calls = await _stream(backend, turn, replace(request, functions=offered), _discreet(turn))
         if turn.utterance.text or not calls:
             break
         made = [(call, await perform(call)) for call in calls[:MAX_CALLS]]
@@ -170,6 +169,21 @@ async def _stream(
             else:
                 _note(turn, event)
     return calls
+
+
+def _discreet(turn: Turn) -> Callable[[str], None]:
+    """Adds pieces to the turn's line as long as it spells none of the NPC's secrets.
+
+    Secrets are in no prompt; this is for what a player says of them and a model would repeat.
+    """
+    secrets = turn.npc.definition.persona.secrets
+
+    def add(piece: str) -> None:
+        if secrets and spelled_secret(turn.utterance.text + piece, secrets):
+            raise SpeechError("the line would have spelled a secret")
+        turn.utterance.add(piece)
+
+    return add
 
 
 def _note(turn: Turn, finished: Finished) -> None:

@@ -77,7 +77,7 @@ class Stage:
         self._max_queued_turns = max_queued_turns
         self._seed = seed
         self._scene = Scene(port, mind, clock)
-        self._store = MemoryStore()
+        self._store = MemoryStore(lambda: mind.sentence_encoder)
         self._responder = Responder(self._scene, self._raise)
         self._actors: dict[str, _Actor] = {}
         self._turns: dict[int, Turn] = {}

@@ -101,8 +101,11 @@ class Turn:
 
     def say(self, text: str, source: Source) -> None:
         """Say a whole line, after whatever was said so far, and close it."""
-        self.utterance.add(f" {text}" if self.utterance.text else text)
-        self.utterance.close(source)
+        utterance = self.utterance
+        if utterance.text:
+            text = f" {text}" if utterance.is_between_sentences else f"\N{EM DASH} {text}"
+        utterance.add(text)
+        utterance.close(source)
 
     def used(self, performed: Performed) -> None:
         """Note a call and what came of it."""
@@ -139,12 +142,9 @@ class Turn:
         if utterance.line is None and utterance.text and utterance.is_between_sentences:
             utterance.close("model")
         elif utterance.line is None:
-            npc = self.npc
-            line = fallback_line(
-                npc.node.fallback, npc.values(world, self.prospect.speaker_id), npc.rng
-            )
-            utterance.add(f"\N{EM DASH} {line}" if utterance.text else line)
-            utterance.close("fallback")
+            values = self.npc.values(world, self.prospect.speaker_id)
+            line = fallback_line(self.npc.node.fallback, values, self.npc.rng)
+            self.say(line, "fallback")
         outcome: Outcome = (
             "said" if utterance.line and utterance.line.source != "fallback" else ("fallback")
         )

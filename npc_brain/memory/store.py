@@ -11,7 +11,7 @@ Fusion outperforms Condorcet and individual Rank Learning Methods", SIGIR 2009 (
 import re
 import sqlite3
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -75,17 +75,23 @@ class MemoryStore:
     5 ms and more after a load, so the socket loop should not call it.
     """
 
-    def __init__(self, encoder: Encoder | None = None, max_memories: int = MAX_MEMORIES) -> None:
+    def __init__(
+        self,
+        current_encoder: Callable[[], Encoder | None] = lambda: None,
+        max_memories: int = MAX_MEMORIES,
+    ) -> None:
         """Open an empty store.
 
         Args:
-            encoder: Makes recall find what is meant, not only what is worded alike.
+            current_encoder: Gives the encoder with which recall finds what is meant, not only what
+                is worded alike; None when there is none yet. Asked at each recall.
             max_memories: How many an NPC keeps (>= 1).
 
         Raises:
             NpcBrainError: This Python's SQLite has no FTS5.
         """
-        self._encoder = encoder
+        self._current_encoder = current_encoder
+        self._encoder: Encoder | None = None
         self._max_memories = max_memories
         self._lock = threading.Lock()
         self._db = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
@@ -125,8 +131,9 @@ class MemoryStore:
                 found = self._newest(npc_id, limit)
             else:
                 rankings = [self._by_words(npc_id, words[:_MAX_QUERY_WORDS])]
-                if self._encoder is not None:
-                    rankings.append(self._by_meaning(self._encoder, npc_id, query))
+                encoder = self._use_current_encoder()
+                if encoder is not None:
+                    rankings.append(self._by_meaning(encoder, npc_id, query))
                 found = _fused(rankings)[:limit]
             return [self._recalled(memory_id) for memory_id in found]
 
@@ -194,6 +201,14 @@ class MemoryStore:
             (match, npc_id, _MAX_CANDIDATES),
         )
         return [row[0] for row in rows]
+
+    def _use_current_encoder(self) -> Encoder | None:
+        """The encoder there is now; vectors of another one are dropped."""
+        encoder = self._current_encoder()
+        if encoder is not self._encoder:
+            self._db.execute("UPDATE memory SET vector = NULL")
+            self._encoder = encoder
+        return encoder
 
     def _by_meaning(self, encoder: Encoder, npc_id: str, query: str) -> list[int]:
         self._encode_missing(encoder, npc_id)

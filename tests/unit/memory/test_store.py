@@ -125,7 +125,8 @@ class ByMeaning:
 
 
 def test_an_encoder_finds_what_is_meant() -> None:
-    store = MemoryStore(ByMeaning())
+    encoder = ByMeaning()
+    store = MemoryStore(lambda: encoder)
     fill(store)
     assert store.recall("mira", "Do you recall my child?") == [FACTS[1]]
     saved = store.to_json("mira")

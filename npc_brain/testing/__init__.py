@@ -1,0 +1,1 @@
+"""Behaviour tests of NPCs: scenario files, their runner and the pytest plugin."""

@@ -262,7 +262,8 @@ class Engine:
                 self._slots.discard(slot)
             except Exception:
                 _log.exception("slot %d could not be emptied", slot.index)
-            self._finish(request, "error", str(error))
+            if not request.is_finished:
+                self._finish(request, "error", str(error))
 
     def _finish(self, request: GenerationRequest, reason: FinishReason, error: str = "") -> None:
         finished = request.finish(reason, self._clock.now_s(), error)

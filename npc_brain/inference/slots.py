@@ -71,12 +71,14 @@ class SlotTable:
         can_be_in_place = source.request is None and num_lost <= _MAX_LOST_TOKENS
         if num_stored > num_shared and snapshot is not None:
             slot, num_cached = oldest, num_stored
+            slot.token_ids = []  # should the copy fail, nobody knows what the KV holds
             self._decoder.restore(slot.index, snapshot, num_cached)
         elif num_shared == 0 or source is oldest or can_be_in_place:
             slot, num_cached = (source if num_shared else oldest), num_shared
             self._decoder.truncate(slot.index, num_cached)
         else:
             slot, num_cached = oldest, num_shared
+            slot.token_ids = []
             copied = self._decoder.snapshot(source.index, num_cached)
             self._decoder.restore(slot.index, copied, num_cached)
         slot.token_ids = list(request.prompt_ids[:num_cached])

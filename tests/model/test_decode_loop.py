@@ -244,3 +244,19 @@ def test_a_long_conversation_forgets_its_oldest_exchanges(backend: OnnxBackend) 
     reply = ask(backend, (FIRST[0], *exchange * 12, FIRST[1]), line=LineRule(max_sentences=1))
     assert reply.text
     assert reply.finished.num_prompt_tokens < 1024
+
+
+def test_gemma3_speaks_and_calls() -> None:
+    """A base model: nothing is expected of what it says, all of how it says it."""
+    backend = OnnxBackend(resolve_model("gemma3-270m"), num_slots=1, max_context=512)
+    rule = LineRule(max_sentences=1)
+    spoken = ask(backend, FIRST, line=rule)
+    check_line(spoken.text, rule)
+    function = FunctionSchema(
+        "wave",
+        "Wave.",
+        {"type": "object", "properties": {"how": {"enum": ["wildly"]}}, "required": ["how"]},
+    )
+    waved = ask(backend, FIRST, functions=(function,), line=LineRule(is_allowed=False))
+    assert waved.calls[0] == FunctionCall("wave", {"how": "wildly"})
+    backend.close()

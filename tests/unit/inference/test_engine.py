@@ -431,3 +431,25 @@ def test_cancel_from_another_thread_is_exact() -> None:
         assert has_ended.wait(10)
         assert [type(event) for event in events[num_before:]] == [Finished]
     engine.close()
+
+
+def test_a_failed_copy_leaves_no_wrong_kv_behind() -> None:
+    rig = Rig(num_slots=1)
+    persona = list(range(1, 31))
+    rig.submit("mira", [*persona, 40], num_stable=30)
+    rig.submit("other", [45] * 20)
+    rig.run()
+    restore = rig.decoder.restore
+
+    def broken_restore(slot: int, snapshot: Any, length: int) -> None:
+        restore(slot, snapshot, length - 5)
+        raise RuntimeError("the copy broke off")
+
+    rig.decoder.restore = broken_restore  # type: ignore[method-assign]
+    rig.submit("mira again", [*persona, 41])
+    rig.run()
+    assert "broke off" in rig.finished("mira again").error
+    rig.submit("other again", [45] * 21)
+    rig.run()
+    assert rig.finished("other again").num_cached_tokens == 0
+    assert rig.finished("other again").reason == "length"

@@ -140,10 +140,10 @@ class OnnxDecoder:
         rows = np.asarray(slots) - first
         lanes.resize(width, self.info.dims.hidden)
         lanes.embeddings[rows] = self._embeddings.rows(token_ids).reshape(len(slots), width, -1)
-        held = np.array(self._lengths[first : first + lanes.num_rows], np.int32)
-        held[rows] += width
-        # An idle row appends nothing; the operator wants at least one position even so.
-        lanes.last_positions[:] = np.maximum(held - 1, 0)
+        # An idle row appends nothing, and nothing is read of what its slot holds: it may claim to
+        # hold one position, the least the operator takes, even when its slot is full.
+        lanes.last_positions[:] = 0
+        lanes.last_positions[rows] = [self._lengths[slot] + width - 1 for slot in slots]
         lanes.query_lengths[:] = 0
         lanes.query_lengths[rows] = width
         lanes.bind_logits(logit_rows, logits)

@@ -79,7 +79,7 @@ def test_logits_depend_on_the_tokens_of_a_slot_alone(
     for kind, where, what in steps:
         if kind == "decode":
             free = [slot for slot in where if len(held[slot]) < MAX_CONTEXT]
-            rows = decoder.decode(free, [what] * len(free)) if free else []
+            rows: Any = decoder.decode(free, [what] * len(free)) if free else []
             for row, slot in zip(rows, free, strict=True):
                 held[slot].append(what)
                 expect(slot, row)
@@ -141,6 +141,29 @@ def test_snapshot_tells_its_size(decoder: OnnxDecoder) -> None:
     assert dims.head_dim is not None
     assert snapshot.num_tokens == 2
     assert snapshot.num_bytes == 2 * 2 * dims.layers * dims.kv_heads * dims.head_dim * 4
+
+
+def test_snapshot_outlives_its_slot(decoder: OnnxDecoder) -> None:
+    decoder.truncate(0, 0)
+    wanted = decoder.prefill(0, [5, 6, 7])
+    snapshot = decoder.snapshot(0, 2)
+    decoder.truncate(0, 0)
+    decoder.prefill(0, [100, 101, 102, 103])
+    decoder.restore(1, snapshot, 2)
+    np.testing.assert_allclose(decoder.prefill(1, [7]), wanted, atol=TOLERANCE)
+
+
+def test_full_slot_may_be_an_idle_row(decoder: OnnxDecoder) -> None:
+    """The padding of a row must fit behind what the runtime believes the slot to hold."""
+    for slot in range(NUM_SLOTS):
+        decoder.truncate(slot, 0)
+        decoder.prefill(slot, [5, 6, 7])
+    decoder.prefill(1, [8] * (MAX_CONTEXT - 3))
+    full = decoder.snapshot(1, MAX_CONTEXT)
+    rows = decoder.decode([0, 2], [9, 9])
+    np.testing.assert_allclose(rows[0], rows[1], atol=TOLERANCE)
+    for name, kept in decoder.snapshot(1, MAX_CONTEXT).data.items():
+        np.testing.assert_array_equal(kept, full.data[name])
 
 
 def test_context_is_cut_to_what_the_model_has(model_dir: Path) -> None:

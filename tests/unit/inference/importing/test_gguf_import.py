@@ -22,7 +22,10 @@ TOKENS = [int(token) for token in np.random.default_rng(7).integers(3, 260, 40)]
 
 
 def cosines(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    return (a * b).sum(-1) / np.linalg.norm(a, axis=-1) / np.linalg.norm(b, axis=-1)
+    found: npt.NDArray[Any] = (
+        (a * b).sum(-1) / np.linalg.norm(a, axis=-1) / np.linalg.norm(b, axis=-1)
+    )
+    return found
 
 
 def imported(tmp_path: Path, architecture: Architecture, **options: Any) -> tuple[Path, Path]:

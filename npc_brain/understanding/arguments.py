@@ -205,7 +205,7 @@ class _Heard:
         if not legal and marks["x-ref"] == "tag":
             return self._option(schema.get("enum", ()))
         wanted = [m for m in legal if not _AWAY.search(self.text[: m.start])] or legal
-        return wanted[0].id if wanted else None
+        return max(wanted, key=lambda mention: mention.score).id if wanted else None
 
     def _list(self, marks: _Schema, schema: _Schema) -> list[str] | None:
         """The ids in the order of their mention, each once."""

@@ -22,8 +22,9 @@ from npc_brain.understanding.linking import EntityLinker, Mention
 from npc_brain.understanding.matching import Encoder, FloatArray, Match, spans_to_read
 from npc_brain.understanding.words import Speller, plain_text, split_words
 
-MASKS = {"item": "item", "place": "place", "person": "person", "object": "thing", "tag": "place"}
-"""What stands in for a name, by kind; also the placeholders that examples may use."""
+MASKS = {"item": "item", "place": "place", "person": "person", "object": "thing"}
+"""What stands in for a name, by kind; also the placeholders that examples may use. Other kinds stay
+as they are: tags are common words such as "food"."""
 
 _SHORTEST_MISSPELT = 5
 _LEXICAL_SHARE = 0.1
@@ -161,7 +162,7 @@ def _masked(text: str, mentions: Sequence[Mention], span: tuple[int, int]) -> st
     """The part of `text` in plain spelling, with a general word in place of each name."""
     parts, (at, end) = [], span
     for mention in sorted(mentions, key=lambda mention: (mention.start, -mention.score)):
-        if mention.start >= at and mention.end <= end:
-            parts += [plain_text(text[at : mention.start]), MASKS.get(mention.kind, "thing")]
+        if mention.kind in MASKS and mention.start >= at and mention.end <= end:
+            parts += [plain_text(text[at : mention.start]), MASKS[mention.kind]]
             at = mention.end
     return "".join([*parts, plain_text(text[at:end])])

@@ -22,9 +22,15 @@ _ARTICLES = frozenset({
 _DOUBLE_MEANINGS = frozenset({
     "well", "will", "may", "can", "mark", "bill", "hope", "rose", "spring", "lead", "match",
     "down", "bow", "might", "still", "fair", "mine", "bar", "back", "post", "stand", "rest",
-    "light", "duck", "watch", "ring", "right",
+    "light", "duck", "watch", "ring", "right", "pass", "guard", "seal", "shop",
 })  # fmt: skip
 """Common words that are a name only after an article or preposition: "the well", not "Well, …"."""
+
+_GENERIC = frozenset({
+    "bag", "bottle", "bowl", "box", "bunch", "cup", "door", "hall", "house", "man", "pair", "piece",
+    "place", "road", "room", "sack", "set", "shop", "street", "way", "woman",
+})  # fmt: skip
+"""Words that do not stand for a longer name: "the road" is not "the high road"."""
 
 _PARTIAL_SCORE = 0.9
 
@@ -99,7 +105,8 @@ class EntityLinker:
         if len(whole) > 1:
             for part in parts:
                 for word in part if entity.kind == "person" else part[-1:]:
-                    keys.setdefault((word,), _PARTIAL_SCORE)
+                    if word not in _GENERIC:
+                        keys.setdefault((word,), _PARTIAL_SCORE)
         for key, score in keys.items():
             entries = self._entries[key]
             known = next((n for n, (other, _) in enumerate(entries) if other is entity), None)

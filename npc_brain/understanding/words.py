@@ -155,7 +155,7 @@ class Speller:
         """The vocabulary's word that `word` stands for and how sure that is (0 to 1).
 
         1 for the word itself. Otherwise one slip (a letter more, less, changed, or two swapped) is
-        forgiven, two in a word of 7 letters or more whose first letter is right.
+        forgiven, two in a word of 8 letters or more whose first letter is right.
         """
         if word in self._vocabulary:
             return word, 1.0
@@ -165,7 +165,7 @@ class Speller:
         if found is None:
             return None
         target, slips, _ = found
-        is_long = len(target) >= 7 and word[0] == target[0]
+        is_long = len(target) >= 8 and word[0] == target[0]
         if slips > (2 if is_long else 1):
             return None
         return target, 1.0 - slips / len(target)

@@ -52,6 +52,14 @@ def test_names_are_masked() -> None:
     assert len(scores) == 1
 
 
+def test_tags_are_not_masked() -> None:
+    """A world with the tag `food` must not turn "What food is there?" into a question of place."""
+    tagged = EntityLinker([Named("food", "tag", ("food",))]).find("What food is there?")
+    assert CHOOSER.choose("What food is there?", tagged, EVERY_TOOL) == (
+        CHOOSER.choose("What food is there?", [], EVERY_TOOL)
+    )
+
+
 def test_a_tool_that_is_not_legal_is_not_replaced_by_another() -> None:
     assert choose("Follow me.", EVERY_TOOL - {"follow"}) == JUST_TALK
 

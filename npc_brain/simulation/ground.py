@@ -67,6 +67,12 @@ class Ground:
         """Whether `walker` may step on `cell` now."""
         return cell not in self._closed_to(walker) and self._world.terrain_at(cell).cost > 0
 
+    def is_taken(self, cell: Cell, walker: str) -> bool:
+        """Whether someone other than `walker` stands on `cell`."""
+        return any(
+            position == cell and other != walker for other, position in self.positions.items()
+        )
+
     def path(self, walker: str, goal: Cell) -> tuple[Cell, ...] | None:
         """The cells from where `walker` stands to `goal`, start excluded; None without a way.
 

@@ -135,6 +135,9 @@ class Walkers:
     def _advance(self, walk: Walk, opened: list[tuple[str, Door]]) -> list[Update]:
         while walk.path:
             cell = walk.path[0]
+            if len(walk.path) == 1 and self._ground.is_taken(cell, walk.actor_id):
+                walk.path.clear()  # one stops beside whoever stands there
+                break
             if not self._ground.can_enter(walk.actor_id, cell):
                 if not self._find_path(walk):
                     del self._walks[walk.actor_id]

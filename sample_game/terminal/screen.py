@@ -28,6 +28,8 @@ class Screen:
         self._world = world
         self._editor = editor
         self._entries: list[Text] = []
+        self._num_entries = 0
+        self._last_shown: object = None
         self._progress: tuple[str, float] | None = None
         self._drawn_at_s = 0.0
         self._live = Live(
@@ -78,12 +80,31 @@ class Screen:
     def refresh(self) -> None:
         """As `View.refresh`."""
         now_s = time.monotonic()
-        if now_s - self._drawn_at_s >= FRAME_S:
-            self._drawn_at_s = now_s
+        if now_s - self._drawn_at_s < FRAME_S:
+            return
+        shown = self._shown()
+        if shown != self._last_shown:
+            self._drawn_at_s, self._last_shown = now_s, shown
             self._live.update(self._draw(), refresh=True)
+
+    def _shown(self) -> object:
+        """All that the picture depends on."""
+        world = self._world
+        return (
+            tuple(world.ground.positions.values()),
+            len(world.ground.open_doors),
+            tuple(world.states_of(npc_id) for npc_id in world.npc_ids),
+            tuple(world.quests.num_done.values()),
+            self._num_entries,
+            tuple(len(entry) for entry in self._entries[-MIN_LOG_ROWS:]),
+            self._editor.text,
+            self._progress,
+            self._console.size,
+        )
 
     def _add(self, entry: Text) -> None:
         self._entries.append(entry)
+        self._num_entries += 1
         del self._entries[:-MAX_ENTRIES]
 
     def _draw(self) -> Layout:

@@ -185,12 +185,15 @@ def new_directory(target: Path) -> Iterator[Path]:
 
     When the body fails or is interrupted nothing is left behind. Of several processes that create
     the same `target` at the same time the first to finish wins, and the others use its result.
+
+    Raises ModelError when the disk is full or cannot be written to.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{target.name}."
-    _remove_stale(target.parent, prefix)
-    staging = Path(tempfile.mkdtemp(prefix=prefix, suffix=".partial", dir=target.parent))
+    staging: Path | None = None
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        prefix = f".{target.name}."
+        _remove_stale(target.parent, prefix)
+        staging = Path(tempfile.mkdtemp(prefix=prefix, suffix=".partial", dir=target.parent))
         yield staging
         staging.chmod(0o755)
         try:
@@ -198,8 +201,13 @@ def new_directory(target: Path) -> Iterator[Path]:
         except OSError:
             if not target.is_dir():
                 raise
+    except OSError as error:
+        raise ModelError(
+            f"cannot make {target}: {error}", hint="check the free space and who may write there"
+        ) from error
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        if staging is not None:
+            shutil.rmtree(staging, ignore_errors=True)
 
 
 def _remove_stale(parent: Path, prefix: str) -> None:

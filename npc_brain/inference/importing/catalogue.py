@@ -120,8 +120,8 @@ CATALOGUE: dict[str, CatalogueEntry] = {
 def resolve_model(name_or_dir: str | Path, progress: Progress = no_progress) -> Path:
     """The model directory of a catalogue name or a path; pulls a catalogue model when needed.
 
-    A path to a directory wins over a catalogue name only when it has a separator or the catalogue
-    has no such name. Raises ModelError (`model_not_found`, `download_failed`, `bad_model`).
+    A catalogue name wins over a directory that is called the same. Raises ModelError
+    (`model_not_found`, `download_failed`, `bad_model`).
     """
     entry = CATALOGUE.get(str(name_or_dir))
     if entry is not None:

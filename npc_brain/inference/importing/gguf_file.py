@@ -73,7 +73,8 @@ class GgufFile:
         if got != shape:
             raise ModelError(f"{self.path}: tensor {name} has shape {got}, wanted {shape}")
         try:
-            values = gguf.quants.dequantize(found.data, found.tensor_type)
+            with np.errstate(all="ignore"):  # a damaged scale may be infinite; see below
+                values = gguf.quants.dequantize(found.data, found.tensor_type)
         except (NotImplementedError, ValueError) as error:
             raise ModelError(
                 f"{self.path}: tensor {name} of type {found.tensor_type.name} cannot be read: "

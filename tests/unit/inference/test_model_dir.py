@@ -48,6 +48,12 @@ def test_failure_leaves_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_place_that_cannot_be_written_is_a_model_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(ModelError, match="cannot make"):
+        make(tmp_path / "file" / "m")
+
+
 def test_remains_of_a_killed_process_are_removed_after_a_day(tmp_path: Path) -> None:
     old, young = tmp_path / ".m.old.partial", tmp_path / ".m.young.partial"
     for path in (old, young):

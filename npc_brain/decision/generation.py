@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 
-from npc_brain.inference.chat import Backend, ChatEvent, ChatRequest, Finished
+from npc_brain.inference.chat import Backend, ChatEvent, ChatRequest, Finished, Generation
 
 
 async def stream(backend: Backend, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
@@ -19,7 +19,13 @@ async def stream(backend: Backend, request: ChatRequest) -> AsyncGenerator[ChatE
         if not loop.is_closed():
             loop.call_soon_threadsafe(events.put_nowait, event)
 
-    generation = backend.submit(request, emit)
+    # A large grammar takes tens of milliseconds to prepare, so that happens on another thread too.
+    submitting = loop.run_in_executor(None, backend.submit, request, emit)
+    try:
+        generation = await asyncio.shield(submitting)
+    except asyncio.CancelledError:
+        submitting.add_done_callback(_cancel)
+        raise
     try:
         while True:
             event = await events.get()
@@ -28,3 +34,8 @@ async def stream(backend: Backend, request: ChatRequest) -> AsyncGenerator[ChatE
                 return
     finally:
         generation.cancel()
+
+
+def _cancel(submitted: asyncio.Future[Generation]) -> None:
+    if not submitted.cancelled() and submitted.exception() is None:
+        submitted.result().cancel()

@@ -120,7 +120,7 @@ async def run_agent_loop(
         calls = await _stream(backend, turn, replace(request, functions=offered), _discreet(turn))
         if turn.utterance.text or not calls:
             break
-        made = [(call, await perform(call)) for call in calls[:MAX_CALLS]]
+        made = [(call, await perform(call)) for call in _distinct(calls)[:MAX_CALLS]]
         results = [
             Message("tool", performed.result.text, name=call.name) for call, performed in made
         ]
@@ -169,6 +169,11 @@ async def _stream(
             else:
                 _note(turn, event)
     return calls
+
+
+def _distinct(calls: Sequence[FunctionCall]) -> list[FunctionCall]:
+    """`calls` without repetitions, which small models are prone to."""
+    return [call for n, call in enumerate(calls) if call not in calls[:n]]
 
 
 def _discreet(turn: Turn) -> Callable[[str], None]:

@@ -184,6 +184,11 @@ class Stage:
 
     # --- turns -------------------------------------------------------------------------------
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no turn is under way or waiting."""
+        return not self._turns
+
     def hear(
         self,
         npc_id: str,

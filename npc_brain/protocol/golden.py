@@ -259,13 +259,17 @@ def _village() -> WorldSync:
         nav=NavGrid(width=3, height=2, cells=b"\x01\x01\x00\x01\x05\xff"),
         items=(
             Item(id="coin", name="coin"),
+            Item(id="lantern", name="lantern", slot="hand"),
             Item(id="ale", name="Ale", aliases=("beer",), tags=("drink",), price=2, usable=True),
         ),
         places=(Place(id="smithy", name="Smithy", position=(2, 1)),),
-        entities=(Entity(id="mira", name="Mira", kind="npc", position=(0, 0)),),
+        entities=(
+            Entity(id="mira", name="Mira", kind="npc", position=(0, 0)),
+            Entity(id="player", name="You", kind="player", position=(1, 1)),
+        ),
         inventories={
             "mira": Inventory(items={"ale": 12}),
-            "player": Inventory(items={"coin": 2**31 - 1}, equipped={"hand": "lantern"}),
+            "player": Inventory(items={"coin": 2**31 - 1, "lantern": 1}, equipped={"hand": "lantern"}),
         },
         facts={"is_night": True, "day": 3, "moon": "full", "rain": 0.5},
         currency="coin",

@@ -19,9 +19,20 @@ import msgpack
 from npc_brain.errors import ErrorCode
 from npc_brain.protocol.codec import DEFAULT_LIMITS, encode
 from npc_brain.protocol.golden import golden_examples
-from npc_brain.protocol.messages import Direction, Error, Goodbye, Welcome
+from npc_brain.protocol.messages import Direction, Error, Goodbye, NpcSpawn, Welcome
 from tests.integration.wire_server import RawPeer, hello
 
+DEFINITION: dict[str, Any] = {
+    "id": "mira",
+    "persona": {"name": "Mira", "role": "innkeeper"},
+    "lines": {"fallback": {"default": ["Hm."]}},
+    "initial": "idle",
+    "states": {
+        "idle": {"tools": ["go_to", "inventory_give", "find_path"], "on": {"attacked": "fleeing"}},
+        "fleeing": {"mind": "scripted", "on": {"calmed": "idle"}},
+    },
+}
+"""An NPC that any session can run."""
 VICTIM = "victim"
 """An NPC of the good engine; whatever is asked of it here must be refused."""
 WINDOW = 32
@@ -130,7 +141,7 @@ class Attacker:
     def _stale_revision(self, message_id: int) -> tuple[list[bytes], Expected]:
         body = {"base_revision": 2**31 - 2, "revision": 2**31 - 1}
         message = {"type": "world.patch", "id": message_id, "body": body}
-        return [msgpack.packb(message)], frozenset({"resync", "ok"})
+        return [msgpack.packb(message)], frozenset({"resync"})
 
     def _repeated_id(self, message_id: int) -> tuple[list[bytes], Expected]:
         message = self._message(self._random.randrange(2))  # hello had 1
@@ -231,6 +242,7 @@ async def attack(endpoint: str, token: str, num_messages: int, seed: int) -> Rep
                 continue
             # Every other session is left detached instead of resumed.
             session_id = welcome.session_id if seed % 2 else None
+            await peer.ask(NpcSpawn(definition=DEFINITION), "mira")
             sent += await attack_once(peer, report, min(ROUND, num_messages - sent), seed + sent)
             if session_id is None and sent % 3 == 0:
                 await peer.ask(Goodbye())

@@ -20,6 +20,7 @@ from npc_brain.protocol.messages import (
     Status,
     Welcome,
 )
+from npc_brain.transport import router
 from npc_brain.transport.router import SEND_QUEUE
 from tests.integration.wire_server import RawPeer, hello, raw_peer, serving
 
@@ -128,6 +129,39 @@ async def test_raw_tcp_harms_nobody(bytes_sent: bytes) -> None:
                 connection.close()
         assert await slowest_ping_ms(good, 10) < 100
         assert len(served.sessions) == 1
+
+
+async def test_half_a_handshake_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(router, "HANDSHAKE_TIMEOUT_MS", 100)
+    async with serving() as served:
+        host, port = served.endpoint.removeprefix("tcp://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"\xff" + bytes(8) + b"\x7f\x03\x01NULL" + bytes(48))
+        async with asyncio.timeout(3):
+            while await reader.read(1000):
+                pass
+        writer.close()
+
+
+async def test_a_vanished_engine_is_noticed_by_its_silence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It keeps its connection, but answers no PING."""
+    monkeypatch.setattr(router, "HEARTBEAT_INTERVAL_MS", 50)
+    monkeypatch.setattr(router, "HEARTBEAT_TIMEOUT_MS", 150)
+    async with serving() as served:
+        host, port = served.endpoint.removeprefix("tcp://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"\xff" + bytes(8) + b"\x7f\x03\x01NULL" + bytes(48))
+        ready = b"\x05READY\x0bSocket-Type\x00\x00\x00\x06DEALER"
+        writer.write(b"\x04" + bytes([len(ready)]) + ready)
+        frame = encode(Envelope(type="hello", id=1, body=hello()))
+        writer.write(b"\x00" + bytes([len(frame)]) + frame)
+        async with asyncio.timeout(3):
+            while not served.sessions or not served.sessions[0].num_detached:
+                await asyncio.sleep(0.01)
+        assert b"welcome" in await reader.read(1000)
+        writer.close()
 
 
 async def test_reused_descriptors_detach_the_right_session() -> None:

@@ -1,6 +1,6 @@
 """A session without NPCs, for tests of the wire: it remembers, and answers as a real one would."""
 
-from npc_brain.errors import ErrorCode, SessionError
+from npc_brain.errors import ErrorCode, SessionError, WorldError
 from npc_brain.protocol.messages import (
     Body,
     Envelope,
@@ -17,6 +17,8 @@ from npc_brain.protocol.messages import (
     TurnStarted,
     TurnTimings,
     TurnToken,
+    WorldPatched,
+    WorldSync,
 )
 from npc_brain.session.registry import Outbox
 
@@ -31,6 +33,7 @@ class FakeSession:
         self.outbox = outbox
         self.npc_ids: set[str] = set()
         self.running: dict[int, str] = {}
+        self.revision = 0
         self.num_turns = 0
         self.num_detached = 0
         self.is_closed = False
@@ -54,6 +57,14 @@ class FakeSession:
                 return self._hear(self._known(envelope), heard)
             case TurnCancel(turn_id=turn_id):
                 return self._cancel(turn_id)
+            case WorldSync(revision=revision):
+                self.revision = revision
+                return Ok()
+            case WorldPatched(base_revision=base, revision=revision):
+                if base != self.revision:
+                    raise WorldError(f"no revision {base}", code=ErrorCode.RESYNC)
+                self.revision = revision
+                return Ok()
             case StateSave():
                 return StateSaved(blob=b"\0" * 100_000)
             case _:

@@ -1,0 +1,29 @@
+"""Real sessions without a model, for the hostile engine."""
+
+from functools import cache
+
+from npc_brain.clock import MonotonicClock
+from npc_brain.decision.mind import Mind
+from npc_brain.npc.library import NpcLibrary
+from npc_brain.protocol.codec import DEFAULT_LIMITS
+from npc_brain.session.registry import Outbox
+from npc_brain.session.session import StageSession
+from npc_brain.understanding.lexical import LexicalEncoder
+
+
+@cache
+def _mind() -> Mind:
+    return Mind(LexicalEncoder())
+
+
+def make_session(session_id: str, outbox: Outbox) -> StageSession:
+    """As the sidecar makes them, all of one process sharing a mind."""
+    return StageSession(
+        session_id,
+        outbox,
+        mind=_mind(),
+        library=NpcLibrary(None),
+        clock=MonotonicClock(),
+        limits=DEFAULT_LIMITS,
+        num_sessions=lambda: 1,
+    )

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
@@ -90,11 +91,13 @@ class Mind:
 
         return await self.run(compare)
 
-    async def prepare(self, npc: Npc, own_examples: Mapping[str, Sequence[str]]) -> None:
+    async def prepare(
+        self, npc: Npc, own_examples: Mapping[str, Sequence[str]], world: World
+    ) -> None:
         """Learn an NPC's triggers and examples, and its persona, ahead of what it hears first."""
         self._npcs[npc] = own_examples
-        machine = npc.machine
-        await self.run(lambda: (self._triggers(machine), self._chooser(own_examples)))
+        await self.run(lambda: self._linker_for(world))
+        await self.run(partial(self._learn, npc, own_examples))
         self._prewarm(npc)
 
     async def use_encoder(self, encoder: Encoder) -> None:
@@ -104,7 +107,7 @@ class Mind:
         self.encoder = self.sentence_encoder = encoder
         await self.run(lambda: self._chooser({}))
         for npc, own_examples in list(self._npcs.items()):
-            await self.prepare(npc, own_examples)
+            await self.run(partial(self._learn, npc, own_examples))
 
     def use_backend(self, backend: Backend) -> None:
         """Speak with `backend` from now on."""
@@ -118,20 +121,29 @@ class Mind:
         if self.backend is not None:
             self.backend.close()
 
+    def _learn(self, npc: Npc, own_examples: Mapping[str, Sequence[str]]) -> None:
+        self._triggers(npc.machine)
+        self._chooser(own_examples)
+
     def _prewarm(self, npc: Npc) -> None:
         if self.backend is not None and npc.node.mind == "model":
             with suppress(InferenceError):  # the queue is full: not needed, only faster
                 self.backend.prewarm(opening(npc))
 
     def _chooser(self, own_examples: Mapping[str, Sequence[str]]) -> ToolChooser:
-        key = (id(self.encoder), tuple((name, tuple(own_examples[name])) for name in own_examples))
+        linker = self._linker[1] if own_examples else None  # the defaults name nothing
+        key = (
+            id(self.encoder),
+            id(linker),
+            tuple((name, tuple(own_examples[name])) for name in own_examples),
+        )
         chooser = self._choosers.get(key)
         if chooser is None:
             labels = [*TOOL_EXAMPLES, *(name for name in own_examples if name not in TOOL_EXAMPLES)]
             examples = {
                 name: (*TOOL_EXAMPLES.get(name, ()), *own_examples.get(name, ())) for name in labels
             }
-            chooser = self._choosers[key] = ToolChooser(self.encoder, examples)
+            chooser = self._choosers[key] = ToolChooser(self.encoder, examples, linker=linker)
             while len(self._choosers) > MAX_CHOOSERS:
                 self._choosers.popitem(last=False)
         self._choosers.move_to_end(key)

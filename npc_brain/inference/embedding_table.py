@@ -1,4 +1,4 @@
-"""Rows of a token table, looked up in a memory-mapped file: nothing of it becomes resident early."""
+"""Rows of a token table, looked up in a memory-mapped file, so that it never becomes resident."""
 
 from collections.abc import Sequence
 from pathlib import Path

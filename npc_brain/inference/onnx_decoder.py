@@ -223,7 +223,7 @@ class _Lanes:
 def _open_session(path: Path, num_threads: int, is_spinning: bool) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.intra_op_num_threads = num_threads
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # errors come as exceptions already
     options.add_session_config_entry("session.intra_op.allow_spinning", str(int(is_spinning)))
     try:
         return ort.InferenceSession(os.fspath(path), options, providers=["CPUExecutionProvider"])

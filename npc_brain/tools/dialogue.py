@@ -121,7 +121,6 @@ TOOLS = (
         arguments=RememberArguments,
         schema=schema_of(RememberArguments),
         run=_remember,
-        examples=("Remember that.", "Don't forget my name.", "Keep this in mind."),
     ),
     Tool(
         name="recall",
@@ -130,7 +129,6 @@ TOOLS = (
         arguments=RecallArguments,
         schema=schema_of(RecallArguments),
         run=_recall,
-        examples=("Do you remember me?", "What did I tell you?", "What do you know about me?"),
     ),
     Tool(
         name="offer_choices",
@@ -147,6 +145,5 @@ TOOLS = (
         arguments=EndArguments,
         schema=schema_of(EndArguments),
         run=_end_conversation,
-        examples=("Goodbye.", "Farewell.", "I must be going now.", "See you later."),
     ),
 )

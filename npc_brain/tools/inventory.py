@@ -253,12 +253,6 @@ TOOLS = (
         arguments=ListArguments,
         schema=schema_of(ListArguments),
         run=_list,
-        examples=(
-            "What do you have?",
-            "What are you selling?",
-            "Show me your wares.",
-            "What's in your bag?",
-        ),
     ),
     Tool(
         name="inventory_count",
@@ -267,12 +261,6 @@ TOOLS = (
         arguments=CountArguments,
         schema=schema_of(CountArguments),
         run=_count,
-        examples=(
-            "How many do you have?",
-            "How much does that cost?",
-            "Do you have any left?",
-            "What's the price?",
-        ),
     ),
     Tool(
         name="inventory_find",
@@ -281,7 +269,6 @@ TOOLS = (
         arguments=FindArguments,
         schema=schema_of(FindArguments),
         run=_find,
-        examples=("Do you have a key?", "Have you got any bread?", "Is there any ale?"),
     ),
     Tool(
         name="inventory_give",
@@ -295,7 +282,6 @@ TOOLS = (
         done_event="gave_item",
         is_instant=True,
         timeout_ms=10_000,
-        examples=("Give me the key.", "Can I have some bread?", "Hand it over, please."),
     ),
     Tool(
         name="inventory_take",
@@ -308,7 +294,6 @@ TOOLS = (
         done_event="took_item",
         is_instant=True,
         timeout_ms=10_000,
-        examples=("Here, take this.", "This is for you.", "You can have my sword."),
     ),
     Tool(
         name="inventory_trade",
@@ -322,12 +307,6 @@ TOOLS = (
         done_event="traded",
         is_instant=True,
         timeout_ms=10_000,
-        examples=(
-            "I'll buy that for five coins.",
-            "I want to buy bread.",
-            "Trade you my sword for it.",
-            "Sell me an ale.",
-        ),
     ),
     Tool(
         name="inventory_use",
@@ -340,7 +319,6 @@ TOOLS = (
         done_event="used_item",
         is_instant=True,
         timeout_ms=10_000,
-        examples=("Use the key on the door.", "Drink the potion.", "Unlock it."),
     ),
     Tool(
         name="inventory_equip",
@@ -353,6 +331,5 @@ TOOLS = (
         done_event="equipped_item",
         is_instant=True,
         timeout_ms=10_000,
-        examples=("Draw your sword.", "Put on your armour.", "Take your shield."),
     ),
 )

@@ -258,12 +258,6 @@ TOOLS = (
         run=_find_path,
         needs_nav=True,
         timeout_ms=5_000,
-        examples=(
-            "Where is the market?",
-            "How do I get to the harbour?",
-            "Which way to the inn?",
-            "Where can I find the smith?",
-        ),
     ),
     Tool(
         name="distance",
@@ -274,7 +268,6 @@ TOOLS = (
         run=_distance,
         needs_nav=True,
         timeout_ms=5_000,
-        examples=("How far is it to the market?", "Is the harbour far from here?"),
     ),
     Tool(
         name="nearest",
@@ -285,7 +278,6 @@ TOOLS = (
         run=_nearest,
         needs_nav=True,
         timeout_ms=5_000,
-        examples=("Where is the nearest shop?", "Is there a healer around here?"),
     ),
     Tool(
         name="is_reachable",
@@ -296,7 +288,6 @@ TOOLS = (
         run=_is_reachable,
         needs_nav=True,
         timeout_ms=5_000,
-        examples=("Can I get to the island?", "Is the road to the mill open?"),
     ),
     Tool(
         name="plan_route",
@@ -307,10 +298,6 @@ TOOLS = (
         run=_plan_route,
         needs_nav=True,
         timeout_ms=5_000,
-        examples=(
-            "I must visit the smithy, the market and the mill.",
-            "What's the quickest round past the inn and the docks?",
-        ),
     ),
     Tool(
         name="go_to",
@@ -322,7 +309,6 @@ TOOLS = (
         describe=_describe_go_to,
         done_event="reached_goal",
         timeout_ms=120_000,
-        examples=("Go to the market.", "Please walk over to the well.", "Meet me at the gate."),
     ),
     Tool(
         name="follow",
@@ -334,7 +320,6 @@ TOOLS = (
         describe=_describe_follow,
         done_event="stopped_following",
         timeout_ms=600_000,
-        examples=("Follow me.", "Come with me.", "Walk with me for a while."),
     ),
     Tool(
         name="stop",
@@ -346,6 +331,5 @@ TOOLS = (
         done_event="stopped",
         is_instant=True,
         timeout_ms=5_000,
-        examples=("Stop.", "Wait here.", "Stay where you are.", "Don't follow me."),
     ),
 )

@@ -202,7 +202,8 @@ class Tool:
             the spoken line waits for the outcome.
         needs_nav: Whether `run` needs the world's nav; without one the engine answers.
         timeout_ms: How long the engine may take, or be silent about an action.
-        examples: Things a player may say that ask for this tool.
+        examples: Things a player may say that ask for this tool; those of the built-in tools are
+            in `understanding.examples`.
     """
 
     name: str

@@ -128,10 +128,14 @@ class Server:
         self._dispatcher.broadcast(body)
 
     async def _serve(self) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._router.watch())
-            tasks.create_task(self._sweep())
-            tasks.create_task(self._receive())
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._router.watch())
+                tasks.create_task(self._sweep())
+                tasks.create_task(self._receive())
+        except Exception:
+            _log.exception("the server has stopped")
+            raise
 
     async def _receive(self) -> None:
         slice_end_s = 0.0

@@ -8,7 +8,6 @@ Sessions come from factories by name, so that real ones stand the same trial as 
 
 import asyncio
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -21,6 +20,7 @@ from npc_brain.protocol.messages import NpcState
 from tests.counts import count
 from tests.integration.hostile import DEFINITION, VICTIM
 from tests.integration.wire_server import FAKE_FACTORY
+from tests.integration.wire_timing import Stopwatch
 
 FACTORIES = [FAKE_FACTORY, "tests.integration.wire_stage:make_session"]
 NUM_ATTACKERS = 2
@@ -41,25 +41,16 @@ async def run_attacker(sidecar: Sidecar, num_messages: int, seed: int) -> dict[s
     return report
 
 
-def starved_ms(*pids: int) -> float:
-    """How long threads of these processes have been ready to run and did not get a processor."""
-    stats = [path for pid in pids for path in Path(f"/proc/{pid}/task").glob("*/schedstat")]
-    return sum(int(path.read_text().split()[1]) for path in stats) / 1e6
-
-
 async def play(client: Client, sidecar_pid: int, done: asyncio.Event) -> list[float]:
     """Play as a good engine until `done`; the round trips of its pings in milliseconds.
 
-    From those that were too late is taken the time for which a busy machine gave the two ends no
-    processor, as Linux counts it.
+    Of those that were too late it is the fair time.
     """
     pings_ms = []
     while not done.is_set():
-        before_ms = starved_ms(sidecar_pid, os.getpid())
+        watch = Stopwatch(sidecar_pid)
         ping_ms = await client.ping()
-        if ping_ms > MAX_PING_MS:
-            ping_ms -= starved_ms(sidecar_pid, os.getpid()) - before_ms
-        pings_ms.append(ping_ms)
+        pings_ms.append(ping_ms if ping_ms < MAX_PING_MS else watch.fair_ms())
         if len(pings_ms) % 20 == 0:
             line = await client.hear(VICTIM, "player", f"line {len(pings_ms)}").line()
             assert line is not None

@@ -180,6 +180,8 @@ class Hands:
             pass
         finally:
             del self._news[action_id]
+        while not news.empty():  # came after what was waited for, before this could run on
+            action = news.get_nowait()
         return action
 
     async def _ask_engine(self, npc_id: str, tool: Tool, plain: dict[str, Any]) -> ToolResult:

@@ -76,7 +76,7 @@ class Responder:
         instruction = ""
         scope = npc.scope(scene.world, speaker_id=speaker_id)
         reaction = await scene.mind.match_heard(npc, text, mentions, scope)
-        if reaction is not None:
+        if reaction is not None and npc.machine.is_open(npc.state, reaction):
             if await self._react(turn, reaction):
                 return
             instruction = reaction.heard.prompt
@@ -93,7 +93,8 @@ class Responder:
         """Do what an author's reaction asks for; returns whether it also said something.
 
         Its tools are used first. When one is refused or fails, that is what the NPC speaks of, and
-        the reaction, with its transition, has not happened.
+        the reaction, with its transition, has not happened. When they have moved the machine on,
+        the transition is dropped.
         """
         scene, npc, speaker_id = self._scene, turn.npc, turn.prospect.speaker_id
         values = npc.values(scene.world, speaker_id)
@@ -125,7 +126,7 @@ class Responder:
     async def _use_tool(self, turn: Turn, mentions: Sequence[Mention], instruction: str) -> bool:
         """Let whoever picks tools pick one; returns whether the turn was answered."""
         npc, backend = turn.npc, self._scene.mind.backend
-        names = [name for name in npc.node.tools if name != "say"]
+        names = _tools_now(npc)
         choice = npc.definition.tool_choice or ("model" if _is_able(backend) else "encoder")
         if not names:
             return False
@@ -137,7 +138,7 @@ class Responder:
                 return True
         if choice == "encoder" or backend is None:
             return False
-        await self._let_model_act(turn, backend, names, instruction)
+        await self._let_model_act(turn, backend, instruction)
         return True
 
     async def _pick(
@@ -166,7 +167,7 @@ class Responder:
             if not filled.mentioned_id:
                 return None
             filled = {**filled.filled, filled.parameter: filled.mentioned_id}
-        return await self.perform(turn, tool, filled)
+        return await self._perform_chosen(turn, tool, filled)
 
     def _refused(self, turn: Turn, tool: Tool, mentions: Sequence[Mention]) -> Performed:
         """A tool was asked for that has nothing to work on now."""
@@ -176,16 +177,16 @@ class Responder:
         turn.used(performed)
         return performed
 
-    async def _let_model_act(
-        self, turn: Turn, backend: Backend, names: Sequence[str], instruction: str
-    ) -> None:
+    async def _let_model_act(self, turn: Turn, backend: Backend, instruction: str) -> None:
         scene, npc = self._scene, turn.npc
-        context = scene.context(npc, turn.prospect.speaker_id)
-        legal = scene.tools.legal(list(names), context)
-        functions = [FunctionSchema(tool.name, tool.description, schema) for tool, schema in legal]
+
+        def functions() -> list[FunctionSchema]:
+            context = scene.context(npc, turn.prospect.speaker_id)
+            legal = scene.tools.legal(_tools_now(npc), context)
+            return [FunctionSchema(tool.name, tool.description, schema) for tool, schema in legal]
 
         async def perform(call: FunctionCall) -> Performed:
-            return await self.perform(turn, scene.tools.get(call.name), call.arguments)
+            return await self._perform_chosen(turn, scene.tools.get(call.name), call.arguments)
 
         try:
             await run_agent_loop(
@@ -238,6 +239,18 @@ class Responder:
         if name == "end_conversation" and result.ok:
             self._raise_event(npc, InnerEvent(CONVERSATION_ENDED), turn.prospect.speaker_id)
 
+    async def _perform_chosen(
+        self, turn: Turn, tool: Tool, args: Mapping[str, Any] | None
+    ) -> Performed:
+        """Carry out a call that the encoder or the model chose, if it is still legal here."""
+        if tool.name in _tools_now(turn.npc):
+            return await self.perform(turn, tool, args)
+        performed = Performed(
+            tool, dict(args or {}), refusal("not_now", "It is too late for that.")
+        )
+        turn.used(performed)
+        return performed
+
     async def perform(self, turn: Turn, tool: Tool, args: Mapping[str, Any] | None) -> Performed:
         """Carry out a call in a turn, and raise the event of its end."""
         scene, npc, speaker_id = self._scene, turn.npc, turn.prospect.speaker_id
@@ -284,6 +297,11 @@ class Responder:
             return None
         prices = {i.id: i.price for i in world.items.values() if i.price is not None}
         return Money(world.currency, prices)
+
+
+def _tools_now(npc: Npc) -> list[str]:
+    """The tools that may be chosen in the NPC's present state."""
+    return [name for name in npc.node.tools if name != "say"] if npc.node.mind == "model" else []
 
 
 def _is_able(backend: Backend | None) -> bool:

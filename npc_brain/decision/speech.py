@@ -103,20 +103,21 @@ async def run_agent_loop(
     backend: Backend,
     turn: Turn,
     world: World,
-    functions: Sequence[FunctionSchema],
+    functions: Callable[[], Sequence[FunctionSchema]],
     perform: Perform,
     *,
     instruction: str = "",
 ) -> None:
     """Let the model call functions, hear their results, and speak to the outcome.
 
-    In the last step no function is offered, so that a line must come. Raises as `speak`.
+    `functions` are asked for anew at each step, since a call may change what is legal. In the last
+    step none is offered, so that a line must come. Raises as `speak`.
     """
     line = LineRule(max_sentences=MAX_SENTENCES)
     request = _request(turn, world, instruction, line, MAX_CALL_TOKENS)
     for step in range(MAX_STEPS):
         is_last = step == MAX_STEPS - 1
-        offered = () if is_last else tuple(functions)
+        offered = () if is_last else tuple(functions())
         calls = await _stream(backend, turn, replace(request, functions=offered), _discreet(turn))
         if turn.utterance.text or not calls:
             break

@@ -138,12 +138,21 @@ class Machine:
         return run.finish()
 
     def react(self, state: MachineState, reaction: Reaction, scope: Scope, now_s: float) -> Step:
-        """Do what a `heard` entry of the active states asks for: its `do`, then its `to`."""
+        """Do what a `heard` entry of the active states asks for: its `do`, then its `to`.
+
+        If the state that has the entry was left since it matched, `to` is not a way out any more.
+        """
         run = _Run(self, scope, now_s, state)
         if reaction.heard.once:
             run.used = run.used | {reaction.key}
-        run.take(reaction.move)
+        move = reaction.move
+        run.take(move if self.is_open(state, reaction) else replace(move, to=None))
         return run.finish()
+
+    def is_open(self, state: MachineState, reaction: Reaction) -> bool:
+        """Whether `reaction` belongs to one of the active states."""
+        path = self.node(state).path
+        return any(reaction is each for name in path for each in self.nodes[name].reactions)
 
     def tick(self, state: MachineState, scope: Scope, now_s: float) -> Step:
         """Fire timers that are due and guard transitions that hold."""

@@ -161,7 +161,7 @@ async def test_nothing_comes_after_a_cancel() -> None:
         with pytest.raises(SessionError) as caught:
             play.stage.cancel_turn(turn.turn_id)
         assert caught.value.code is ErrorCode.UNKNOWN_TURN
-        line, ended = await play.say("ned", "Talk again.")
+        _, ended = await play.say("ned", "Talk again.")
         assert ended.outcome == "said"
 
 

@@ -278,6 +278,7 @@ class Client:
         return (time.perf_counter() - start_s) * 1000
 
     async def _close(self) -> None:
+        self._turns.cancel_all()
         if self._connection.is_linked:
             try:
                 await self._connection.request(Goodbye(), timeout_s=1.0)

@@ -95,7 +95,11 @@ class Connection:
             raise
 
     async def close(self) -> None:
-        """Drop the link for good; pending requests fail with `connection_lost`."""
+        """Drop the link for good; pending requests fail with `connection_lost`.
+
+        `on_link` is not called: nothing was lost.
+        """
+        self._is_linked = False
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.wait([self._keeper])

@@ -1,6 +1,7 @@
 """One DEALER connection: envelopes in and out, and the moment it is lost. Never reconnects."""
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,8 +9,10 @@ import zmq
 import zmq.asyncio
 
 from npc_brain.errors import ErrorCode, SessionError
-from npc_brain.protocol.codec import DEFAULT_LIMITS, decode, encode
+from npc_brain.protocol.codec import DEFAULT_LIMITS, DecodeError, decode, encode
 from npc_brain.protocol.messages import Direction, Envelope
+
+_log = logging.getLogger(__name__)
 
 HEARTBEAT_INTERVAL_MS = 2_000
 HEARTBEAT_TIMEOUT_MS = 10_000
@@ -65,20 +68,21 @@ class DealerSocket:
         sent.result()
 
     async def receive(self) -> Envelope:
-        """The next message.
-
-        Raises:
-            ProtocolError: What came is not a message of the protocol.
-        """
-        return decode(await self._socket.recv(), Direction.OUTBOUND, _LIMITS)
+        """The next message; what this client does not understand is logged and passed over."""
+        while True:
+            envelope = _read(await self._socket.recv())
+            if envelope is not None:
+                return envelope
 
     def unread(self) -> Iterator[Envelope]:
-        """The messages that have come already; raises as `receive`."""
+        """The messages that have come already."""
         while True:
             received: Any = self._socket.recv(flags=zmq.NOBLOCK)
             if isinstance(received.exception(), zmq.Again):
                 return
-            yield decode(received.result(), Direction.OUTBOUND, _LIMITS)
+            envelope = _read(received.result())
+            if envelope is not None:
+                yield envelope
 
     async def wait_lost(self) -> None:
         """Return when the connection is closed, or could not be made."""
@@ -90,6 +94,14 @@ class DealerSocket:
         self._monitor.close()
         self._socket.close()
         self._context.term()
+
+
+def _read(frame: bytes) -> Envelope | None:
+    try:
+        return decode(frame, Direction.OUTBOUND, _LIMITS)
+    except DecodeError as e:  # of a newer sidecar, most likely
+        _log.warning("passing over a message: %s", e.message)
+        return None
 
 
 async def first_of(*awaitables: Any) -> None:

@@ -91,6 +91,11 @@ class Turns:
         for turn in turns:
             self._give_up(turn, connection_lost("the link to the sidecar was lost"))
 
+    def cancel_all(self) -> None:
+        """The game wants none of them any more."""
+        for turn in [*self._by_id.values(), *self._unstarted]:
+            turn.cancel()
+
     def _started(self, turn: Turn, answer: Body | NpcBrainError) -> None:
         self._unstarted.discard(turn)
         if isinstance(answer, NpcBrainError):

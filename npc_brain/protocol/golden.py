@@ -269,7 +269,9 @@ def _village() -> WorldSync:
         ),
         inventories={
             "mira": Inventory(items={"ale": 12}),
-            "player": Inventory(items={"coin": 2**31 - 1, "lantern": 1}, equipped={"hand": "lantern"}),
+            "player": Inventory(
+                items={"coin": 2**31 - 1, "lantern": 1}, equipped={"hand": "lantern"}
+            ),
         },
         facts={"is_night": True, "day": 3, "moon": "full", "rain": 0.5},
         currency="coin",

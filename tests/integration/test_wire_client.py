@@ -177,6 +177,29 @@ async def test_a_failing_handler_stops_nothing() -> None:
         assert await client.hear("mira", "player", "hello").line() is not None
 
 
+async def test_messages_of_a_newer_sidecar_are_passed_over() -> None:
+    async with serving() as served, Client.connect(served.endpoint, TOKEN) as client:
+        dispatcher = served.server._dispatcher
+        [identity] = dispatcher._peers
+        for frame in (b"\x83\xa4type\xa9npc.dream\xa2id\x63\xa4body\x80", b"junk"):
+            dispatcher._deliver(identity, frame)
+        assert await client.ping() < 1000
+
+
+async def test_leaving_cancels_the_turns_and_is_no_loss() -> None:
+    links: list[Link] = []
+    handlers = Handlers(on_link=links.append)
+    async with serving() as served:
+        async with Client.connect(
+            served.endpoint, TOKEN, handlers=handlers, fallbacks=FALLBACKS
+        ) as client:
+            await client.spawn("mira", "x")
+            turn = client.hear("mira", "player", "wait")
+        assert (await turn.ended()).outcome == "cancelled"
+        assert turn.lines == []
+    assert links == ["connected"]
+
+
 async def test_a_cut_off_client_resumes_by_itself() -> None:
     links: list[Link] = []
     handlers = Handlers(on_link=links.append)

@@ -32,6 +32,8 @@ from npc_brain.world.world import World
 
 MAX_CHAIN = 8
 """Events in a row that tool calls of entered states raise at once; more wait for the next tick."""
+MAX_OWN_LINES = 3
+"""Lines of its own accord that an NPC may have waiting; what else it would say then is dropped."""
 OWN_DEADLINE_S = 10.0
 """How long an NPC may take for a line that nobody waits for."""
 
@@ -147,6 +149,7 @@ class Stage:
                 code=ErrorCode.DUPLICATE_NPC,
                 hint="despawn it first, or use another npc_id",
             )
+        self._check_room(1)
         npc = self._make(npc_id, definition)
         npc.blackboard.update(blackboard or {})
         if position is not None and self.world.position_of(npc_id) is None:
@@ -273,8 +276,9 @@ class Stage:
         """Put NPCs back as `save` gave them, all or none; those not spawned are spawned.
 
         Transitions are told with the event `load`. Raises NpcBrainError (`bad_blob`,
-        `bad_definition`), after which all is as before.
+        `bad_definition`, `too_many_npcs`), after which all is as before.
         """
+        self._check_room(len(saved.keys() - self._actors.keys()))
         before = {npc_id: self._kept(npc_id) for npc_id in saved}
         try:
             loaded = [
@@ -315,12 +319,15 @@ class Stage:
             )
         return actor
 
-    def _make(self, npc_id: str, definition: NpcDefinition) -> Npc:
-        if npc_id not in self._actors and len(self._actors) >= self._max_npcs:
+    def _check_room(self, num_more: int) -> None:
+        if len(self._actors) + num_more > self._max_npcs:
             raise SessionError(
-                f"{len(self._actors)} NPCs live already, the limit is {self._max_npcs}",
+                f"{num_more} more than the {len(self._actors)} NPCs that live already are more than"
+                f" the limit of {self._max_npcs}",
                 code=ErrorCode.TOO_MANY_NPCS,
             )
+
+    def _make(self, npc_id: str, definition: NpcDefinition) -> Npc:
         known = self._machines.get(definition.id)
         if known is None or known[0] != definition:
             known = (definition, compile_machine(definition, self.tools))
@@ -408,7 +415,8 @@ class Stage:
             _log.warning("npc %s: %s", actor.npc.npc_id, fault)
         carried = self._scene.carry_out(actor.npc, step, speaker_id)
         actor.pending += [(end, speaker_id) for end in carried.ended]
-        if carried.lines:
+        num_waiting = sum(turn.prospect.cause == "state" for turn in actor.turns.values())
+        if carried.lines and num_waiting < MAX_OWN_LINES:
             prospect = Prospect("state", speaker_id, lines=tuple(carried.lines))
             self._begin(actor, prospect, OWN_DEADLINE_S)
 

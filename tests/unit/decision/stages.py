@@ -89,6 +89,7 @@ class Engine:
     cancelled: list[int] = field(default_factory=list)
     calls: list[tuple[str, int, str, dict[str, Any]]] = field(default_factory=list)
     listener: Callable[[str, StageEvent], None] | None = None
+    on_request: Callable[[Requested], None] | None = None
     stage: Stage | None = None
 
     def notify(self, npc_id: str, event: StageEvent) -> None:
@@ -107,6 +108,8 @@ class Engine:
     ) -> None:
         assert timeout_ms > 0
         self.requested.append(Requested(npc_id, action_id, tool, args, turn_id))
+        if self.on_request is not None:
+            self.on_request(self.requested[-1])
         for status, reason in self.answers.get(tool, ()):
             asyncio.get_running_loop().call_soon(self.update, action_id, status, reason)
 

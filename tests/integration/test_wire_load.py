@@ -153,6 +153,7 @@ async def test_a_vanished_engine_is_noticed_by_its_silence(
         host, port = served.endpoint.removeprefix("tcp://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         writer.write(b"\xff" + bytes(8) + b"\x7f\x03\x01NULL" + bytes(48))
+        await reader.readexactly(64)
         ready = b"\x05READY\x0bSocket-Type\x00\x00\x00\x06DEALER"
         writer.write(b"\x04" + bytes([len(ready)]) + ready)
         frame = encode(Envelope(type="hello", id=1, body=hello()))

@@ -4,7 +4,6 @@ Every slot owns a lane of preallocated KV buffers, which the graph reads and app
 Knows token ids and logits only: no text, sampling or scheduling.
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
-from npc_brain.errors import ErrorCode, InferenceError, ModelError
+from npc_brain.errors import InferenceError, ModelError
 from npc_brain.inference.decoder import KVSnapshot, Logits
 from npc_brain.inference.embedding_table import EmbeddingTable
 from npc_brain.inference.model_dir import GRAPH_FILE, ModelInfo, load_model_info
+from npc_brain.inference.providers import CPU, open_session
+from npc_brain.inference.slot_decoder import SlotDecoder
 
 PREFILL_CHUNK = 128
 """Tokens per call in a prefill: longer ones are not faster, and this bounds how long one takes."""
@@ -24,8 +25,14 @@ PREFILL_CHUNK = 128
 _CPU = "cpu"
 
 
-class OnnxDecoder:
-    """A `Decoder` on the CPU. Blocks while it computes; one thread uses it at a time."""
+class OnnxDecoder(SlotDecoder):
+    """A `Decoder` run by ONNX Runtime. Blocks while it computes; one thread uses it at a time.
+
+    Attributes:
+        info: What `model.json` says.
+        provider: What computes: one of `providers.PROVIDERS`.
+        provider_notice: Which providers did not load, for people; empty when the wanted one did.
+    """
 
     def __init__(
         self,
@@ -35,6 +42,7 @@ class OnnxDecoder:
         max_context: int = 2048,
         num_threads: int = 0,
         is_spinning: bool = False,
+        provider: str = CPU,
     ) -> None:
         """Load the model in `model_dir` and allocate the KV of all slots.
 
@@ -45,6 +53,7 @@ class OnnxDecoder:
             num_threads: Threads of the runtime; 0 takes one per physical core.
             is_spinning: Whether idle threads wait busily: about a fifth faster when nothing else
                 runs, half as fast beside one busy program such as a game.
+            provider: What computes; see `providers.open_session`.
 
         Raises ModelError when the directory is damaged or not a decoder.
         """
@@ -52,28 +61,28 @@ class OnnxDecoder:
         dims = self.info.dims
         if self.info.kind != "decoder" or self.info.embedding is None:
             raise ModelError(f"{model_dir} holds a {self.info.kind}, wanted a decoder")
-        self.vocab_size = dims.vocab
-        self.num_slots = num_slots
-        self.max_context = min(max_context, dims.context)
+        super().__init__(
+            vocab_size=dims.vocab,
+            num_slots=num_slots,
+            max_context=min(max_context, dims.context),
+        )
         self._embeddings = EmbeddingTable(model_dir, self.info.embedding, dims.vocab, dims.hidden)
-        self._session = _open_session(model_dir / GRAPH_FILE, num_threads, is_spinning)
+        opened = open_session(
+            model_dir / GRAPH_FILE, _session_options(num_threads, is_spinning), provider=provider
+        )
+        self.provider, self.provider_notice = opened.provider, opened.notice
+        self._session = opened.session
         self._caches = {
             node.name: np.zeros((num_slots, node.shape[1], self.max_context, node.shape[3]), "f4")
             for node in self._session.get_inputs()
             if node.name.startswith("past_key_values.")
         }
-        self._lengths = [0] * num_slots
         self._decode_logits = np.zeros((num_slots, dims.vocab), np.float32)
         self._lanes: dict[tuple[int, int], _Lanes] = {}
 
-    def length(self, slot: int) -> int:
-        """Positions of `slot` that hold KV now."""
-        return self._lengths[slot]
-
     def prefill(self, slot: int, token_ids: Sequence[int], *, all_logits: bool = False) -> Logits:
         """See `Decoder.prefill`."""
-        self._check_ids(token_ids)
-        self._check_room(slot, len(token_ids))
+        self._check_prefill(slot, token_ids)
         logits = np.empty((len(token_ids) if all_logits else 1, self.vocab_size), np.float32)
         for start in range(0, len(token_ids), PREFILL_CHUNK):
             chunk = token_ids[start : start + PREFILL_CHUNK]
@@ -86,20 +95,11 @@ class OnnxDecoder:
 
     def decode(self, slots: Sequence[int], token_ids: Sequence[int]) -> Logits:
         """See `Decoder.decode`. Slots between the lowest and the highest run along as idle rows."""
-        if len(slots) != len(token_ids) or len(set(slots)) != len(slots) or not slots:
-            raise InferenceError(f"got {len(token_ids)} tokens for slots {list(slots)}")
-        self._check_ids(token_ids)
-        for slot in slots:
-            self._check_room(slot, 1)
+        self._check_decode(slots, token_ids)
         first = min(slots)
         logits = self._decode_logits[: len(slots)]
         self._run(first, slots, token_ids, np.array(slots) - first, logits)
         return logits
-
-    def truncate(self, slot: int, length: int) -> None:
-        """See `Decoder.truncate`."""
-        self._check_held(slot, length, self._lengths[slot])
-        self._lengths[slot] = length
 
     def snapshot(self, slot: int, length: int) -> KVSnapshot:
         """See `Decoder.snapshot`."""
@@ -154,27 +154,6 @@ class OnnxDecoder:
         for slot in slots:
             self._lengths[slot] += width
 
-    def _check_ids(self, token_ids: Sequence[int]) -> None:
-        if not token_ids:
-            raise InferenceError("got no tokens, wanted 1 or more")
-        if min(token_ids) < 0 or max(token_ids) >= self.vocab_size:
-            raise InferenceError(
-                f"got token ids from {min(token_ids)} to {max(token_ids)}, "
-                f"wanted 0 to {self.vocab_size - 1}"
-            )
-
-    def _check_room(self, slot: int, num_tokens: int) -> None:
-        if self._lengths[slot] + num_tokens > self.max_context:
-            raise InferenceError(
-                f"slot {slot} holds {self._lengths[slot]} of {self.max_context} positions, "
-                f"got {num_tokens} more",
-                hint="shorten the prompt or start with a larger context",
-            )
-
-    def _check_held(self, slot: int, length: int, held: int) -> None:
-        if not 0 <= length <= held:
-            raise InferenceError(f"slot {slot}: got length {length}, wanted 0 to {held}")
-
 
 class _Lanes:
     """The bound buffers of `num_rows` slots from `first` on."""
@@ -220,16 +199,9 @@ class _Lanes:
         self.binding.bind_output(name, _CPU, 0, array.dtype.type, array.shape, array.ctypes.data)
 
 
-def _open_session(path: Path, num_threads: int, is_spinning: bool) -> ort.InferenceSession:
+def _session_options(num_threads: int, is_spinning: bool) -> ort.SessionOptions:
     options = ort.SessionOptions()
     options.intra_op_num_threads = num_threads
     options.log_severity_level = 4  # errors come as exceptions already
     options.add_session_config_entry("session.intra_op.allow_spinning", str(int(is_spinning)))
-    try:
-        return ort.InferenceSession(os.fspath(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # the runtime's errors have no common base but Exception
-        raise ModelError(
-            f"{path} cannot be loaded: {error}",
-            code=ErrorCode.BAD_MODEL,
-            hint="run `npc-brain model verify` on its directory; import it again if it is damaged",
-        ) from error
+    return options

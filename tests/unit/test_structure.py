@@ -32,6 +32,7 @@ OWNERS = {
     "msgpack": {"protocol/codec.py", "session/saved_state.py"},
     "onnxruntime": {
         "inference/onnx_decoder.py",
+        "inference/providers.py",
         "inference/sentence_encoder.py",
         "cli/doctor.py",
     },

@@ -1,20 +1,31 @@
 """The default backend: a model directory run by ONNX Runtime."""
 
+import logging
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from npc_brain.clock import Clock
+from npc_brain.errors import InferenceError
 from npc_brain.inference.backends.decoder import DecoderBackend
 from npc_brain.inference.formats import chat_format
 from npc_brain.inference.model_dir import load_model_info
 from npc_brain.inference.onnx_decoder import OnnxDecoder
+from npc_brain.inference.providers import AUTO, CPU
 from npc_brain.inference.tokenizer import Tokenizer
+
+_log = logging.getLogger(__name__)
 
 _TOOL_PICKING_ARCHITECTURES = {"gemma4"}
 """Smaller models choose functions no better than chance; see the design's measurements."""
 
 
 class OnnxBackend(DecoderBackend):
-    """A `Backend` on a model directory. Loading blocks for up to some seconds."""
+    """A `Backend` on a model directory. Loading blocks for up to some seconds.
+
+    Attributes:
+        notice: Why the model does not run where it was wanted to; empty when it does.
+    """
 
     def __init__(
         self,
@@ -24,6 +35,7 @@ class OnnxBackend(DecoderBackend):
         max_context: int = 2048,
         num_threads: int = 0,
         is_spinning: bool = False,
+        provider: str = AUTO,
         clock: Clock | None = None,
         max_queued: int = 64,
     ) -> None:
@@ -35,6 +47,7 @@ class OnnxBackend(DecoderBackend):
             max_context: Prompt and completion together, in tokens.
             num_threads: See `OnnxDecoder`.
             is_spinning: See `OnnxDecoder`.
+            provider: See `OnnxDecoder`; `auto` takes the best that runs the model.
             clock: What deadlines are measured by; the machine's monotonic clock by default.
             max_queued: Requests that may wait.
 
@@ -43,13 +56,15 @@ class OnnxBackend(DecoderBackend):
         info = load_model_info(model_dir)
         tokenizer = Tokenizer.load(model_dir)
         form = chat_format(info.chat_format, tokenizer, bos_id=info.bos_id, stop_ids=info.stop_ids)
-        decoder = OnnxDecoder(
+        open_on = partial(
+            OnnxDecoder,
             model_dir,
             num_slots=num_slots,
             max_context=max_context,
             num_threads=num_threads,
             is_spinning=is_spinning,
         )
+        decoder, self.notice = _working_decoder(open_on, provider)
         super().__init__(
             decoder,
             form,
@@ -58,3 +73,19 @@ class OnnxBackend(DecoderBackend):
             clock=clock,
             max_queued=max_queued,
         )
+
+
+def _working_decoder(open_on: Callable[..., OnnxDecoder], provider: str) -> tuple[OnnxDecoder, str]:
+    """A decoder that has computed a token, and a notice if that took another provider."""
+    decoder = open_on(provider=provider)
+    if decoder.provider == CPU:
+        return decoder, decoder.provider_notice
+    try:
+        decoder.prefill(0, [0])
+        decoder.truncate(0, 0)
+    except InferenceError as error:
+        notice = f"running on {CPU}: {decoder.provider} loads the model but fails ({error})"
+        _log.warning("%s", notice)
+        decoder.close()
+        return open_on(provider=CPU), notice
+    return decoder, decoder.provider_notice

@@ -176,8 +176,9 @@ class Bridge:
             self._view.progress("Ready", 1.0)
             self.is_ready.set()
         else:
-            what = f"{status.phase.capitalize()} {status.detail}".strip()
-            self._view.progress(what, status.progress)
+            is_phrase = " " in status.detail  # else it names what is loading
+            what = status.detail if is_phrase else f"{status.phase} {status.detail}".strip()
+            self._view.progress(what[:1].upper() + what[1:], status.progress)
 
     def _take_link(self, link: str) -> None:
         if self._client is None:

@@ -20,6 +20,7 @@ from npc_brain.errors import ErrorCode, SessionError
 from npc_brain.inference.chat import BackendStats
 from npc_brain.npc.definition import NpcDefinition
 from npc_brain.npc.library import NpcLibrary
+from npc_brain.npc.state_machine import SPAWN
 from npc_brain.protocol import messages as m
 from npc_brain.session.registry import Outbox
 from npc_brain.session.saved_state import pack_state, unpack_state
@@ -57,6 +58,7 @@ class StageSession:
             max_npcs=limits.max_npcs,
             max_queued_turns=limits.max_queued_turns,
         )
+        self._first_state = StateChanged(None, "", SPAWN, {})
         self._ticking = asyncio.create_task(self._tick())
 
     # --- session.registry.Session ------------------------------------------------------------
@@ -88,8 +90,11 @@ class StageSession:
     # --- decision.events.EnginePort ----------------------------------------------------------
 
     def notify(self, npc_id: str, event: StageEvent) -> None:
-        """Tell what an NPC says, decides and becomes."""
-        self._send(_as_body(event), npc_id)
+        """Tell what an NPC says, decides and becomes; its first state is the answer to `spawn`."""
+        if isinstance(event, StateChanged) and event.event == SPAWN:
+            self._first_state = event
+        else:
+            self._send(_as_body(event), npc_id)
 
     def request_action(
         self,
@@ -136,7 +141,7 @@ class StageSession:
     def _spawn(self, npc_id: str, body: m.NpcSpawn) -> m.Body:
         definition = self._library.find(body.definition, npc_id, self.stage.tools)
         self.stage.spawn(npc_id, definition, blackboard=body.blackboard, position=body.position)
-        return _as_body(self.stage.current(npc_id, "spawn"))
+        return _as_body(self._first_state)
 
     def _despawn(self, npc_id: str, _: m.NpcDespawn) -> m.Body:
         self.stage.despawn(npc_id)

@@ -5,6 +5,7 @@ loaded on a thread of its own, and go on doing so when it cannot be had (`degrad
 """
 
 import asyncio
+import gc
 import logging
 import threading
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from npc_brain.decision.mind import Mind
 from npc_brain.errors import NpcBrainError
 from npc_brain.inference.backends.onnx import OnnxBackend
 from npc_brain.inference.importing.catalogue import resolve_model
+from npc_brain.inference.providers import AUTO
 from npc_brain.inference.sentence_encoder import SentenceEncoder
 from npc_brain.npc.library import NpcLibrary
 from npc_brain.protocol.codec import DEFAULT_LIMITS
@@ -49,6 +51,7 @@ class SidecarOptions:
         token: What engines must show.
         num_threads: Threads of the model; 0 takes one per core.
         is_spinning: See `OnnxDecoder`.
+        provider: See `inference.providers`.
     """
 
     npcs: Path | None
@@ -59,6 +62,7 @@ class SidecarOptions:
     num_threads: int = 0
     num_slots: int = 2
     is_spinning: bool = False
+    provider: str = AUTO
 
 
 class Sidecar:
@@ -113,7 +117,7 @@ class Sidecar:
 
     async def _load(self) -> None:
         """Fetch and load the encoder, then the model; what fails is told and done without."""
-        faults = []
+        faults, notice = [], ""
         try:
             directory = await self._resolve(ENCODER)
             encoder = await _in_thread(
@@ -124,14 +128,17 @@ class Sidecar:
             faults.append(f"no sentence encoder: {error.message}")
         if self._options.model != NO_MODEL:
             try:
-                await self._load_model()
+                notice = await self._load_model()
             except NpcBrainError as error:
                 faults.append(f"no language model: {error.message}")
         for fault in faults:
             _log.warning("%s", fault)
-        self._tell("degraded" if faults else "ready", "; ".join(faults), 1.0)
+        gc.collect()
+        gc.freeze()  # what was loaded stays: full collections would stop the loop for 70 ms
+        self._tell("degraded" if faults else "ready", "; ".join(faults) or notice, 1.0)
 
-    async def _load_model(self) -> None:
+    async def _load_model(self) -> str:
+        """Speak with the model from now on; returns what people should know of how it runs."""
         options = self._options
         directory = await self._resolve(options.model)
         self._tell("warming", options.model, 0.95)
@@ -141,10 +148,12 @@ class Sidecar:
                 num_slots=options.num_slots,
                 num_threads=options.num_threads,
                 is_spinning=options.is_spinning,
+                provider=options.provider,
                 clock=self._clock,
             )
         )
         self._mind.use_backend(backend)
+        return backend.notice
 
     async def _resolve(self, name: str) -> Path:
         loop = asyncio.get_running_loop()

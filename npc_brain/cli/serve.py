@@ -13,6 +13,8 @@ from pathlib import Path
 from npc_brain import event_loop
 from npc_brain.errors import UsageError
 
+PROVIDERS = ("auto", "tensorrt-rtx", "cuda", "directml", "coreml", "cpu")
+"""As in `inference.providers`, which `--help` should not have to import the runtime for."""
 TOKEN_VARIABLE = "NPC_BRAIN_TOKEN"
 
 
@@ -28,6 +30,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--allow-remote", action="store_true", help="let --bind name an address beyond loopback"
     )
     parser.add_argument("--parent-pid", metavar="PID", type=int, help="end when this process does")
+    parser.add_argument(
+        "--provider",
+        metavar="P",
+        choices=PROVIDERS,
+        default=PROVIDERS[0],
+        help=f"what the model runs on: {', '.join(PROVIDERS)}",
+    )
     parser.add_argument("--threads", metavar="N", type=int, default=0, help="threads of the model")
     parser.add_argument("--slots", metavar="N", type=int, default=2, help="lines made at once")
     parser.add_argument(
@@ -74,6 +83,7 @@ async def _serve(args: argparse.Namespace) -> None:
         num_threads=args.threads,
         num_slots=args.slots,
         is_spinning=args.spin,
+        provider=args.provider,
     )
     loop = asyncio.get_running_loop()
     ending = asyncio.Event()
@@ -90,8 +100,11 @@ async def _serve(args: argparse.Namespace) -> None:
         listening["connection_file"] = str(connection_file)
     print(json.dumps(listening), flush=True)
     try:
-        await ending.wait()
+        over = [asyncio.ensure_future(ending.wait()), asyncio.ensure_future(sidecar.run())]
+        await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)
+        over[0].cancel()
     finally:
         await sidecar.stop()
         if connection_file is not None:
             connection_file.unlink(missing_ok=True)
+    await over[1]  # raises what the server failed of, if it did

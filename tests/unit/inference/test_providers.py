@@ -6,10 +6,14 @@ from typing import Any
 
 import pytest
 
+from npc_brain.cli import serve
 from npc_brain.errors import InferenceError, ModelError, UsageError
 from npc_brain.inference import providers
 from npc_brain.inference.backends import onnx as onnx_backend
+from npc_brain.inference.importing.gguf_import import import_gguf
+from npc_brain.inference.onnx_decoder import OnnxDecoder
 from npc_brain.inference.providers import PROVIDERS, available_providers, open_session
+from tests.tiny_gguf import write_tiny_gguf
 
 GRAPH = Path("model.onnx")
 RUNTIME_NAMES = {
@@ -167,3 +171,17 @@ def test_a_provider_that_loads_but_cannot_compute_gives_way_to_the_cpu() -> None
     assert decoder.provider == "cpu"
     assert made[0].is_closed
     assert "cuda loads the model but fails" in notice
+
+
+@pytest.mark.skipif("cuda" in available_providers(), reason="this runtime was built with CUDA")
+def test_a_real_runtime_without_cuda_runs_the_model_on_the_cpu(tmp_path: Path) -> None:
+    import_gguf(write_tiny_gguf(tmp_path / "tiny.gguf", "llama"), tmp_path / "model")
+    decoder = OnnxDecoder(tmp_path / "model", max_context=8, provider="cuda")
+    assert decoder.provider == "cpu"
+    assert "could not use cuda" in decoder.provider_notice
+    assert decoder.prefill(0, [3]).shape == (1, decoder.vocab_size)
+    decoder.close()
+
+
+def test_the_command_offers_every_provider() -> None:
+    assert ("auto", *PROVIDERS) == serve.PROVIDERS

@@ -16,7 +16,7 @@ from npc_brain.errors import InferenceError, ModelError
 from npc_brain.inference.decoder import KVSnapshot, Logits
 from npc_brain.inference.embedding_table import EmbeddingTable
 from npc_brain.inference.model_dir import GRAPH_FILE, ModelInfo, load_model_info
-from npc_brain.inference.providers import CPU, open_session
+from npc_brain.inference.providers import CPU, open_session, session_options
 from npc_brain.inference.slot_decoder import SlotDecoder
 
 PREFILL_CHUNK = 128
@@ -68,7 +68,7 @@ class OnnxDecoder(SlotDecoder):
         )
         self._embeddings = EmbeddingTable(model_dir, self.info.embedding, dims.vocab, dims.hidden)
         opened = open_session(
-            model_dir / GRAPH_FILE, _session_options(num_threads, is_spinning), provider=provider
+            model_dir / GRAPH_FILE, session_options(num_threads, is_spinning), provider=provider
         )
         self.provider, self.provider_notice = opened.provider, opened.notice
         self._session = opened.session
@@ -197,11 +197,3 @@ class _Lanes:
 
     def _bind_output(self, name: str, array: npt.NDArray[Any]) -> None:
         self.binding.bind_output(name, _CPU, 0, array.dtype.type, array.shape, array.ctypes.data)
-
-
-def _session_options(num_threads: int, is_spinning: bool) -> ort.SessionOptions:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = num_threads
-    options.log_severity_level = 4  # errors come as exceptions already
-    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(is_spinning)))
-    return options

@@ -58,6 +58,15 @@ def available_providers() -> list[str]:
     return [name for name in PROVIDERS if _RUNTIME_NAMES[name] in built_in]
 
 
+def session_options(num_threads: int, is_spinning: bool) -> ort.SessionOptions:
+    """How a decoder's session runs; see `OnnxDecoder` for the arguments."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = num_threads
+    options.log_severity_level = 4  # errors come as exceptions already
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(is_spinning)))
+    return options
+
+
 def open_session(path: Path, options: ort.SessionOptions, *, provider: str = AUTO) -> OpenedSession:
     """Load the graph at `path` on `provider`, or on the best one that loads it.
 

@@ -70,6 +70,12 @@ class ErrorCode(StrEnum):
     """A model could not be fetched, or what came is not what was asked for."""
     INFERENCE_FAILED = "inference_failed"
     """The model runtime failed while generating."""
+    BAD_MEDIA = "bad_media"
+    """A picture or a sound is damaged, too large, or in a format that is not understood."""
+    CANNOT_SEE = "cannot_see"
+    """A picture came, and neither the model in use nor anything else here can look at it."""
+    CANNOT_HEAR = "cannot_hear"
+    """A sound came without its text, and the model in use cannot hear."""
     CONNECTION_LOST = "connection_lost"
     """The sidecar does not answer (raised by clients only, never sent)."""
     BAD_USAGE = "bad_usage"
@@ -148,6 +154,12 @@ class InferenceError(NpcBrainError):
     """A generation that failed in the model runtime."""
 
     default_code = ErrorCode.INFERENCE_FAILED
+
+
+class MediaError(NpcBrainError):
+    """A picture or a sound that cannot be taken in."""
+
+    default_code = ErrorCode.BAD_MEDIA
 
 
 class ScenarioError(NpcBrainError):

@@ -1,0 +1,1 @@
+"""Pictures and sounds for a model that sees and hears: features, then soft tokens."""

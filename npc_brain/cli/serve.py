@@ -7,6 +7,7 @@ import logging
 import os
 import secrets
 import signal
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from npc_brain.errors import UsageError
 
 PROVIDERS = ("auto", "tensorrt-rtx", "cuda", "directml", "coreml", "cpu")
 """As in `inference.providers`, which `--help` should not have to import the runtime for."""
+GRACE_S = 1.0
+"""How long an orderly end may take once the parent has died."""
 TOKEN_VARIABLE = "NPC_BRAIN_TOKEN"
 
 
@@ -91,7 +94,13 @@ async def _serve(args: argparse.Namespace) -> None:
         with suppress(NotImplementedError):  # Windows
             loop.add_signal_handler(signum, ending.set)
     if args.parent_pid is not None:
-        watch_parent(args.parent_pid, lambda: loop.call_soon_threadsafe(ending.set))
+
+        def end_with_parent() -> None:
+            loop.call_soon_threadsafe(ending.set)
+            time.sleep(GRACE_S)
+            os._exit(0)  # a model that is being loaded or fetched cannot be interrupted
+
+        watch_parent(args.parent_pid, end_with_parent)
     sidecar = Sidecar(options)
     endpoint = await sidecar.start()
     listening = {"event": "listening", "endpoint": endpoint, "pid": os.getpid()}

@@ -49,18 +49,20 @@ def situation_text(
     return "\n".join(part.strip() for part in parts if part.strip())
 
 
-def opening(npc: Npc, situation: str = "") -> tuple[Message, ...]:
-    """How every prompt of an NPC begins: who it is, where it is, how it speaks."""
+def opening(npc: Npc, situation: str = "", *, has_examples: bool) -> tuple[Message, ...]:
+    """How every prompt of an NPC begins: who it is, where it is, how it speaks.
+
+    Without `has_examples` for small models, which repeat the examples' words instead of their tone.
+    """
     system = [persona_text(npc.definition), situation]
-    examples = voice_examples(npc.machine, npc.node)
+    examples = voice_examples(npc.machine, npc.node) if has_examples else []
     return (*(Message("system", text) for text in system if text), *examples)
 
 
 def voice_examples(machine: Machine, node: Node, limit: int = MAX_EXAMPLES) -> list[Message]:
     """Exchanges that show the NPC's voice: the author's own reactions that hold at any time.
 
-    Small models follow them far more than a description; they stay the same within a state, so
-    the prefix cache keeps them.
+    They stay the same within a state, so the prefix cache keeps them.
     """
     messages: list[Message] = []
     reactions = (each for name in reversed(node.path) for each in machine.nodes[name].reactions)

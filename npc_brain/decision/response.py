@@ -34,6 +34,9 @@ from npc_brain.understanding.trading import Money
 
 SURE_MARGIN = 0.1
 """Of a tool choice by the encoder; below it, `tool_choice: both` leaves the choice to the model."""
+GREETINGS = ("Hello!", "Good evening.", "Hi there!", "Greetings.", "Well met.")
+MIN_GREETING_LIKENESS = 0.6
+
 MIN_LIKENESS = 0.45
 """Of what a small model adds, to what was heard or came of it; less is off the point."""
 
@@ -201,18 +204,18 @@ class Responder:
         values = npc.values(scene.world, turn.prospect.speaker_id)
         greeting = pick_line(npc.definition.lines.greeting, values, npc.rng) if is_first else None
         backend = scene.mind.backend
-        if backend is None:
-            if greeting:
-                turn.say(greeting, "scripted")
-            else:
-                self._fall_back(turn)
-            return
-        try:
-            await speak(
-                backend, turn, scene.world, instruction=instruction, greeting=greeting or ""
-            )
-        except InferenceError as error:
-            self._fall_back(turn, error)
+        if greeting and (backend is None or await self._is_greeting(turn.prospect.text)):
+            turn.say(greeting, "scripted")
+        elif backend is None:
+            self._fall_back(turn)
+        else:
+            try:
+                await speak(backend, turn, scene.world, instruction=instruction)
+            except InferenceError as error:
+                self._fall_back(turn, error)
+
+    async def _is_greeting(self, text: str) -> bool:
+        return await self._scene.mind.likeness(text, GREETINGS) >= MIN_GREETING_LIKENESS
 
     async def _tell_outcome(self, turn: Turn, performed: Performed) -> None:
         """Speak of what came of a tool call: begin with what is true, then let the model go on."""

@@ -42,19 +42,19 @@ DEFAULT_LINES: Mapping[str, tuple[str, ...]] = {
     "inventory_use_failed": ("I can't use that.",),
     "inventory_equip": ("There, I'm wearing {item_name}.",),
     "inventory_equip_failed": ("I can't put that on.",),
-    "find_path": ("{target_name} is {steps} steps {direction} of here.",),
+    "find_path": ("{target_name} is {how_far} {direction} of here.",),
     "find_path_here": ("You're as good as there: {target_name} is right here.",),
     "find_path_failed": ("There's no way to {target_name} from here.",),
-    "distance": ("It's {steps} steps to {target_name}, {direction} of here.",),
+    "distance": ("It's {how_far} to {target_name}, {direction} of here.",),
     "distance_here": ("{target_name} is right here.",),
     "distance_failed": ("There's no way to {target_name} from here.",),
-    "nearest": ("The nearest is {target_name}, {steps} steps {direction} of here.",),
+    "nearest": ("The nearest is {target_name}, {how_far} {direction} of here.",),
     "nearest_here": ("The nearest is {target_name}, right here.",),
     "nearest_failed": ("There's none that I could lead you to.",),
     "is_reachable": ("Yes, you can get to {target_name}.",),
     "is_reachable_no": ("No, there's no way to {target_name}.",),
     "is_reachable_failed": ("That I couldn't say.",),
-    "plan_route": ("I'd go like this: {stops}. {steps} steps in all.",),
+    "plan_route": ("I'd go like this: {stops}. {how_far} in all.",),
     "plan_route_failed": ("You can't reach all of those from here.",),
     "go_to_started": ("I'm on my way to {target_name}.", "Off to {target_name}, then."),
     "go_to": ("Here I am: {target_name}.",),
@@ -82,7 +82,8 @@ def values_of(result: ToolResult, args: Mapping[str, Any], world: World) -> dict
 
     Scalar fields of the arguments and of the result's data by their own names; for each id among
     them `NAME_name`; for a count of an item, how one says it, as `what` (`give_what`, `take_what`
-    in a trade); lists in words; the outcome as one sentence as `fact`.
+    in a trade); lists in words, of `items` those with a price as `wares` too; `steps` in words as
+    `how_far`; the outcome as one sentence as `fact`.
     """
     fields = {**args, **result.data}
     fields.pop("name", None)
@@ -97,11 +98,25 @@ def values_of(result: ToolResult, args: Mapping[str, Any], world: World) -> dict
             values[key] = listed([world.name_of(str(part)) for part in value])
         elif key == "items" and isinstance(value, dict):
             values[key] = listed([counted(n, world.name_of(item)) for item, n in value.items()])
+            values["wares"] = listed(
+                [
+                    counted(n, world.name_of(item))
+                    for item, n in value.items()
+                    if _is_sold(world, item)
+                ]
+            )
+    if isinstance(fields.get("steps"), int):
+        values["how_far"] = f"{fields['steps']} step{'' if fields['steps'] == 1 else 's'}"
     for prefix in ("", "give_", "take_"):
         item, count = fields.get(f"{prefix}item"), fields.get(f"{prefix}count", 1)
         if isinstance(item, str) and isinstance(count, int):
             values[f"{prefix}what"] = counted(count, world.name_of(item))
     return values
+
+
+def _is_sold(world: World, item_id: str) -> bool:
+    item = world.item(item_id)
+    return item is not None and item.price is not None and item_id != world.currency
 
 
 def keys_of(tool: str, result: ToolResult) -> tuple[str, ...]:

@@ -6,9 +6,10 @@ forced tokens and sees to it that the completion *ends* properly within its budg
 
 Lines. A spoken line is made of a list of allowed characters (letters, marks and digits of any
 script, spaces, common punctuation), so that markup, control characters, emoji and line breaks
-cannot occur. It begins with a word, not with a quotation mark or a stage direction in brackets, and
-words are separated by one space. A sentence ends with a run of `.`, `!`, `?` or `…` before a space,
-or of their full-width forms; "Mr.", "Dr." and the like may go on, as may "3.5".
+cannot occur. What a model makes up has no quotation marks, which would stay unpaired, and no
+brackets, which hold stage directions; words are separated by one space. A sentence ends with one to
+three of `.`, `!`, `?` or `…` before a space, or with a full-width one; "Mr.", "Dr." and the like
+may go on, as may "3.5".
 
 Endings. Each token is accepted only when the shortest ending known from there still fits in the
 budget; otherwise the next token of the ending known before is taken instead. So a function call is
@@ -33,7 +34,9 @@ from npc_brain.inference.tokenizer import Tokenizer
 _PUNCTUATION = "'\"’‘“”«»„,;:()-–—%/°€£$¿¡、，：；「」『』"  # noqa: RUF001
 _WIDE_SENTENCE_END = "。！？"  # noqa: RUF001
 _SENTENCE_END = ".!?…" + _WIDE_SENTENCE_END
-_CLOSING_QUOTES = '"”’»)」』'  # noqa: RUF001
+_INNER = "'’-/%°€£$、，：；"  # noqa: RUF001
+_AFTER = ",;:"
+_DASHES = "-–—"  # noqa: RUF001
 _OPENING = "'‘’¿¡"  # noqa: RUF001
 _ABBREVIATION = r"(Mr|Mrs|Ms|Dr|St)\.|[0-9]\.[0-9]"
 _NUM_CACHED_GRAMMARS = 64
@@ -104,11 +107,14 @@ def _escape(text: str) -> str:
     return "".join(c if c.isalnum() or c == " " else f"\\x{{{ord(c):x}}}" for c in text)
 
 
-_WORD = f"([\\p{{L}}\\p{{M}}\\p{{N}}{_escape(_PUNCTUATION)}]|{_ABBREVIATION})+"
+_LETTER = r"[\p{L}\p{M}\p{N}]"
+_WORD = (
+    f"([{_escape(_OPENING)}]?{_LETTER}([\\p{{L}}\\p{{M}}\\p{{N}}{_escape(_INNER)}]|{_ABBREVIATION})*"
+    f"[{_escape(_AFTER)}]?|{_ABBREVIATION}|[{_escape(_DASHES)}])"
+)
 _WORDS = f"{_WORD}( {_WORD})*"
-_QUOTE = f"[{_escape(_CLOSING_QUOTES)}]?"
-_END = f"[{_escape(_SENTENCE_END)}]+{_QUOTE}"
-_FULL_SENTENCE = f"{_WORDS}({_END} |[{_escape(_WIDE_SENTENCE_END)}]+{_QUOTE})"
+_END = f"[{_escape(_SENTENCE_END)}]{{1,3}}"
+_FULL_SENTENCE = f"{_WORDS}({_END} |[{_escape(_WIDE_SENTENCE_END)}])"
 _FIRST = f"[{_escape(_OPENING)}]?[\\p{{L}}\\p{{N}}]"
 
 

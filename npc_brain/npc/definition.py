@@ -91,7 +91,7 @@ class Lines(Authored):
     """Authored lines that are not tied to a trigger; several are alternatives, drawn by seed.
 
     Attributes:
-        greeting: Said on the first thing heard from someone, before the answer.
+        greeting: Said to someone's first greeting, and without a model to whatever they say first.
         fallback: By state name, or `default` for all others: said when time or the model is
             missing. A state's lines serve the states nested in it.
         outcome: Wording of a tool's outcome without a model, by `TOOL` or `TOOL_REASON`

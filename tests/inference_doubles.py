@@ -15,6 +15,11 @@ from npc_brain.inference.decoder import KVSnapshot, Logits
 from npc_brain.inference.tokenizer import Tokenizer
 
 CHATML_CONTROLS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+GEMMA4_CONTROLS = [
+    *("<pad>", "<eos>", "<bos>", "<unk>", "<|turn>", "<turn|>", "<|think|>", '<|"|>'),
+    *("<|channel>", "<channel|>", "<|tool>", "<tool|>", "<|tool_call>", "<tool_call|>"),
+    *("<|tool_response>", "<tool_response|>"),
+]
 GEMMA_CONTROLS = ["<pad>", "<eos>", "<bos>", "<unk>", "<start_of_turn>", "<end_of_turn>", '<|"|>']
 
 _CORPUS = [
@@ -44,13 +49,25 @@ def byte_level_json(vocab_size: int = 700) -> str:
 @cache
 def sentencepiece_tokenizer(vocab_size: int = 700) -> Tokenizer:
     """A Gemma style tokenizer: byte fallback, no pre-tokenizer, Gemma 3's control tokens."""
+    return Tokenizer(sentencepiece_json(vocab_size, tuple(GEMMA_CONTROLS)))
+
+
+@cache
+def gemma4_tokenizer(vocab_size: int = 700) -> Tokenizer:
+    """The same with Gemma 4's control tokens (their ids differ from the real ones)."""
+    return Tokenizer(sentencepiece_json(vocab_size, tuple(GEMMA4_CONTROLS)))
+
+
+@cache
+def sentencepiece_json(vocab_size: int, controls: tuple[str, ...]) -> str:
+    """The tokenizer.json of a Gemma style tokenizer."""
     hf = HfTokenizer(models.BPE(byte_fallback=True, fuse_unk=True))
     hf.normalizer = normalizers.Replace(" ", "\u2581")
     hf.decoder = decoders.Sequence(
         [decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse()]
     )
     _train(hf, vocab_size, [])
-    spec = json.loads(_with_controls(hf, GEMMA_CONTROLS))
+    spec = json.loads(_with_controls(hf, list(controls)))
     vocab = spec["model"]["vocab"]
     for byte in range(256):
         vocab.setdefault(f"<0x{byte:02X}>", len(vocab))
@@ -58,7 +75,7 @@ def sentencepiece_tokenizer(vocab_size: int = 700) -> Tokenizer:
     spec["added_tokens"].append(
         {**spec["added_tokens"][0], "content": "\n\n", "id": vocab["\n\n"], "special": False}
     )
-    return Tokenizer(json.dumps(spec))
+    return json.dumps(spec)
 
 
 def _train(hf: HfTokenizer, vocab_size: int, alphabet: list[str]) -> None:

@@ -138,11 +138,11 @@ def _outcome(request: ChatRequest, events: list[ChatEvent]) -> Outcome:
     )
 
 
-def check(outcome: Outcome) -> None:
+def check(outcome: Outcome, *, thinking_tokens: int = 0) -> None:
     """Assert everything that holds by construction."""
     request, finished = outcome.request, outcome.finished
     assert finished.error == ""
-    assert finished.num_completion_tokens <= request.max_tokens
+    assert finished.num_completion_tokens <= request.max_tokens + thinking_tokens
     if outcome.calls:
         assert outcome.text == ""
         assert finished.reason == "calls"

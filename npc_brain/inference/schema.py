@@ -4,6 +4,7 @@ Every keyword below is enforced while the model writes. Anything else is refused
 is registered, not when it is called: a keyword that is ignored is a promise broken in silence.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,6 +29,16 @@ _MAX_ARRAY_ITEMS = 32
 _MAX_MAGNITUDE = 2_147_483_647
 
 _SAFE_ESCAPES = '"\\'
+_KEY = re.compile(r"[\w.-]+")
+_PYTHON_TYPES: dict[str, type | tuple[type, ...]] = {
+    "object": dict,
+    "array": list,
+    "string": str,
+    "integer": int,
+    "number": (int, float),
+    "boolean": bool,
+    "null": type(None),
+}
 
 
 def check_schema(parameters: dict[str, Any], *, name: str = "function") -> None:
@@ -54,6 +65,66 @@ def bounded_schema(parameters: dict[str, Any], *, name: str = "function") -> dic
     if problem:
         raise _error(name, "", problem.split("\n", 1)[0])
     return schema
+
+
+def resolve(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
+    """`schema` with what its `$ref` names among the `$defs` of `root` put in its place."""
+    while "$ref" in schema:
+        target = root["$defs"][schema["$ref"].removeprefix("#/$defs/")]
+        schema = {**target, **{key: value for key, value in schema.items() if key != "$ref"}}
+    return schema
+
+
+def fits(value: Any, schema: dict[str, Any], root: dict[str, Any] | None = None) -> bool:
+    """Whether a JSON value is what `schema` allows, by the keywords that are enforced here.
+
+    `root` holds the `$defs`; it is `schema` itself by default. Objects are closed.
+    """
+    root = schema if root is None else root
+    schema = resolve(schema, root)
+    if "const" in schema and not _same(value, schema["const"]):
+        return False
+    if "enum" in schema and not any(_same(value, known) for known in schema["enum"]):
+        return False
+    if "anyOf" in schema and not any(fits(value, option, root) for option in schema["anyOf"]):
+        return False
+    kinds = schema.get("type", list(_BY_TYPE))
+    kinds = kinds if isinstance(kinds, list) else [kinds]
+    if not any(_is_kind(value, kind) for kind in kinds):
+        return False
+    if isinstance(value, dict):
+        return "properties" not in schema or _object_fits(value, schema, root)
+    if isinstance(value, list):
+        in_range = schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value))
+        return in_range and all(fits(child, schema.get("items", {}), root) for child in value)
+    if isinstance(value, str):
+        in_range = schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", len(value))
+        return in_range and bool(re.search(schema.get("pattern", ""), value))
+    return value is None or isinstance(value, bool) or _number_fits(value, schema)
+
+
+def _same(left: Any, right: Any) -> bool:
+    return bool(left == right) and isinstance(left, bool) == isinstance(right, bool)
+
+
+def _is_kind(value: Any, kind: str) -> bool:
+    return isinstance(value, _PYTHON_TYPES[kind]) and isinstance(value, bool) <= (kind == "boolean")
+
+
+def _object_fits(value: dict[str, Any], schema: dict[str, Any], root: dict[str, Any]) -> bool:
+    properties = schema["properties"]
+    return set(schema.get("required", [])) <= value.keys() <= properties.keys() and all(
+        fits(child, properties[key], root) for key, child in value.items()
+    )
+
+
+def _number_fits(value: int | float, schema: dict[str, Any]) -> bool:
+    return (
+        schema.get("minimum", value) <= value <= schema.get("maximum", value)
+        and ("exclusiveMinimum" not in schema or value > schema["exclusiveMinimum"])
+        and ("exclusiveMaximum" not in schema or value < schema["exclusiveMaximum"])
+        and ("multipleOf" not in schema or value % schema["multipleOf"] == 0)
+    )
 
 
 def _how_to_write(schema: dict[str, Any]) -> dict[str, Any]:
@@ -105,6 +176,9 @@ def _bounded(schema: Any, name: str, path: str, depth: int) -> dict[str, Any]:
 
 
 def _bound_children(schema: dict[str, Any], name: str, path: str, depth: int) -> None:
+    for key in schema.get("properties", ()):
+        if not _KEY.fullmatch(key):
+            raise _error(name, path, f"has property {key!r}, wanted letters, digits and _ . -")
     for key in ("properties", "$defs"):
         if key in schema:
             schema[key] = {

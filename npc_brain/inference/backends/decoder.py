@@ -50,7 +50,10 @@ class DecoderBackend:
         self._format = chat_format
         self._max_context = decoder.max_context
         self._compiler = GrammarCompiler(
-            chat_format.tokenizer, sorted(chat_format.stop_ids), decoder.vocab_size
+            chat_format.tokenizer,
+            sorted(chat_format.stop_ids),
+            decoder.vocab_size,
+            chat_format.closing_ids,
         )
         self.engine = Engine(
             decoder,
@@ -120,7 +123,8 @@ class DecoderBackend:
         """The completion's limit; an opener is never cut, even if it alone is longer."""
         encode = self._format.tokenizer.encode
         lengths = [len(encode(clean_line(opener))) for opener in request.line.openers]
-        return max([request.max_tokens, *(length + _OPENER_SLACK for length in lengths)])
+        answer = max([request.max_tokens, *(length + _OPENER_SLACK for length in lengths)])
+        return answer + self._format.thinking_tokens
 
     def _fitting_prompt(self, request: ChatRequest, max_tokens: int) -> Prompt:
         """The prompt without as many of the oldest exchanges as it takes to fit."""

@@ -48,9 +48,14 @@ class ChatFormat(ABC):
     Attributes:
         name: As in `chat_format` of `model.json`.
         stop_ids: Tokens that end a completion.
+        closing_ids: Control tokens that bring a completion closer to its end, best first.
+        thinking_tokens: Most tokens that the model may think before it answers, on top of the
+            answer's limit; 0 when it does not think.
     """
 
     name: str
+    closing_ids: Sequence[int] = ()
+    thinking_tokens: int = 0
 
     def __init__(
         self, tokenizer: Tokenizer, *, bos_id: int | None = None, stop_ids: Sequence[int] = ()

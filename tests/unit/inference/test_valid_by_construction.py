@@ -8,12 +8,18 @@ import pytest
 from npc_brain.inference.chat import LineRule
 from npc_brain.inference.formats import chat_format
 from tests.counts import count
-from tests.inference_doubles import byte_level_tokenizer, sentencepiece_tokenizer
+from tests.inference_doubles import (
+    byte_level_tokenizer,
+    gemma4_tokenizer,
+    sentencepiece_tokenizer,
+)
 from tests.random_turns import check, check_line, check_value, run_random_turns
 
 FORMATS = {
     "chatml": chat_format("chatml", byte_level_tokenizer()),
     "gemma3": chat_format("gemma3", sentencepiece_tokenizer()),
+    "gemma4": chat_format("gemma4", gemma4_tokenizer()),
+    "gemma4, thinking": chat_format("gemma4", gemma4_tokenizer(), thinking_tokens=60),
 }
 
 
@@ -22,7 +28,7 @@ FORMATS = {
 def test_random_logits_yield_valid_turns(name: str) -> None:
     kinds: Counter[str] = Counter()
     for outcome in run_random_turns(FORMATS[name], count(10_000, 400)):
-        check(outcome)
+        check(outcome, thinking_tokens=FORMATS[name].thinking_tokens)
         kinds[outcome.finished.reason] += 1
         kinds.update(event.call.name for event in outcome.calls)
     assert kinds["length"]

@@ -16,7 +16,7 @@ from npc_brain.errors import UsageError
 
 PROVIDERS = ("auto", "tensorrt-rtx", "cuda", "directml", "coreml", "cpu")
 """As in `inference.providers`, which `--help` should not have to import the runtime for."""
-GRACE_S = 1.0
+GRACE_S = 0.5
 """How long an orderly end may take once the parent has died."""
 TOKEN_VARIABLE = "NPC_BRAIN_TOKEN"
 

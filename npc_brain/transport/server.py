@@ -105,12 +105,14 @@ class Server:
 
     async def run(self) -> None:
         """Wait until `stop` is called; raises what the server failed of, if it did."""
-        if self._running is not None:
-            try:
-                await asyncio.shield(self._running)
-            except asyncio.CancelledError:
-                if not self._running.cancelled():
-                    raise
+        running = self._running
+        if running is None:
+            return
+        try:
+            await asyncio.shield(running)
+        except asyncio.CancelledError:
+            if not running.cancelled():
+                raise
 
     async def stop(self) -> None:
         """End every session and close the socket. Engines see the connection close."""

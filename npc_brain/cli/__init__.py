@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from npc_brain import __version__
 from npc_brain.errors import NpcBrainError, UsageError
 
-_COMMANDS = ("demo", "serve", "validate", "model", "generate", "bench", "schema", "doctor")
+_COMMANDS = ("demo", "serve", "test", "validate", "model", "generate", "bench", "schema", "doctor")
 """Modules of this package; each has `add_parser(subparsers)` and sets `run(args) -> exit code`."""
 
 

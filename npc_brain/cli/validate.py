@@ -14,6 +14,7 @@ from npc_brain.npc.checks import WorldIds
 from npc_brain.npc.loader import check_document
 from npc_brain.npc.source import DocPath, Document, Problem, read_document
 from npc_brain.simulation.world_file import WorldFile, load_world_file
+from npc_brain.testing.scenario import is_scenario, read_scenario
 from npc_brain.tools.registry import BUILT_INS
 from npc_brain.tools.spec import Tool, ToolKind
 
@@ -79,6 +80,8 @@ def check_files(
             problems += _check_npc(
                 file, document, tools, worlds.get(world_path) if world_path else None, ids
             )
+        elif is_scenario(document.value):
+            problems += read_scenario(file)[1]
         elif _is_world(document.value):
             problems += _check_world(file, document)
         else:

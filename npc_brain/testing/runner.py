@@ -20,6 +20,7 @@ from npc_brain.npc.definition import NpcDefinition, duration_s
 from npc_brain.npc.state_machine import compile_machine
 from npc_brain.testing.expectations import Seen, broken_rules
 from npc_brain.testing.game import ScenarioGame, spelt
+from npc_brain.testing.recording import ReplayBackend
 from npc_brain.testing.report import Broken, Result, failure_text
 from npc_brain.testing.scenario import Given, Scenario, Step, load_scenario
 from npc_brain.tools.registry import BUILT_INS
@@ -77,6 +78,9 @@ async def _run(scenario: Scenario, backend: Backend | None) -> Result:
         for number, step in enumerate(scenario.spec.steps, start=1):
             game.begin_step(number)
             result.broken = await _Run(scenario, game).step(number, step)
+            if isinstance(backend, ReplayBackend) and backend.num_missing:
+                result.broken.append(Broken(number, "replay", "it is not in the recording"))
+                backend.num_missing = 0
             if result.broken:
                 break
     finally:

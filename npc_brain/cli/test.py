@@ -1,0 +1,130 @@
+"""`npc-brain test`: runs scenarios, without a model, against a real one, or against a recording."""
+
+import argparse
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from npc_brain.cli.progress import progress_bar
+from npc_brain.errors import UsageError
+
+if TYPE_CHECKING:
+    from npc_brain.inference.chat import Backend
+    from npc_brain.testing.report import Result
+
+SUFFIX = ".scenario.yaml"
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command to the program's parser."""
+    parser = subparsers.add_parser("test", help="run scenarios: behaviour tests of NPCs")
+    parser.add_argument(
+        "paths", nargs="+", metavar="PATH", type=Path, help=f"a *{SUFFIX} file or a directory"
+    )
+    parser.add_argument(
+        "--backend",
+        choices=("scripted", "replay", "onnx"),
+        default="scripted",
+        help="what speaks: each scenario's own script (default), a recording, or a model",
+    )
+    parser.add_argument("--model", metavar="M", help="of --backend onnx (default: smollm2-135m)")
+    parser.add_argument("--recording", metavar="FILE", type=Path, help="of --backend replay")
+    parser.add_argument(
+        "--record", metavar="FILE", type=Path, help="write down what the model of onnx says"
+    )
+    parser.add_argument("--junit", metavar="FILE", type=Path, help="write a JUnit XML report")
+    parser.add_argument("--trace", action="store_true", help="tell what happened in each scenario")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the scenarios; 0 when all go as their files say, else 1.
+
+    Raises:
+        UsageError: A path has no scenarios, or options do not fit each other.
+    """
+    _check_options(args)
+    # Imported here: `--help` of the other commands needs none of it.
+    from npc_brain.errors import ScenarioError
+    from npc_brain.testing.report import failure_text, junit_xml, summary_text, trace_text
+    from npc_brain.testing.runner import run_scenario
+    from npc_brain.testing.scenario import load_scenario
+
+    files = list(scenario_files(args.paths))
+    results: list[Result] = []
+    mistakes: list[tuple[str, str]] = []
+    with ExitStack() as stack:
+        backend = _backend(args, stack)
+        for file in files:
+            try:
+                result = run_scenario(load_scenario(file), backend)
+            except ScenarioError as error:
+                mistakes.append((str(file), error.message))
+                print(f"MISTAKE  {file}\n{error.message}\n")
+                continue
+            results.append(result)
+            outcome = "passed" if result.is_ok else "FAILED"
+            expected = ", as expected" if result.is_ok and result.broken else ""
+            print(f"{outcome}   {result.scenario.spec.name}{expected}")
+            if not result.is_ok:
+                print(f"\n{failure_text(result)}\n")
+            elif args.trace:
+                print("\n".join(trace_text(result.trace)))
+    if args.junit is not None:
+        args.junit.write_bytes(junit_xml(results, mistakes))
+    print(summary_text(results, len(mistakes)))
+    return 0 if not mistakes and all(result.is_ok for result in results) else 1
+
+
+def scenario_files(paths: Iterable[Path]) -> Iterator[Path]:
+    """The scenario files at `paths`, those of a directory in order of their names.
+
+    Raises:
+        UsageError: There is nothing at a path, or a directory has no scenarios.
+    """
+    for path in paths:
+        if path.is_dir():
+            found = sorted(path.rglob(f"*{SUFFIX}"))
+            if not found:
+                raise UsageError(
+                    f"there are no scenarios in {path}", hint=f"their names end in {SUFFIX}"
+                )
+            yield from found
+        elif path.is_file():
+            yield path
+        else:
+            raise UsageError(f"there is no file or directory {path}", hint="check the path")
+
+
+def _check_options(args: argparse.Namespace) -> None:
+    wants = {"model": "onnx", "record": "onnx", "recording": "replay"}
+    for option, backend in wants.items():
+        if getattr(args, option) is not None and args.backend != backend:
+            raise UsageError(f"--{option} goes with --backend {backend}", hint="add it")
+    if args.backend == "replay" and args.recording is None:
+        raise UsageError(
+            "--backend replay needs --recording FILE",
+            hint="make one with --backend onnx --record FILE",
+        )
+
+
+def _backend(args: argparse.Namespace, stack: ExitStack) -> "Backend | None":
+    """What speaks in all scenarios; None for each scenario's own script."""
+    if args.backend == "scripted":
+        return None
+    from npc_brain.testing.recording import RecordingBackend, ReplayBackend
+
+    if args.backend == "replay":
+        return ReplayBackend(args.recording)
+    from npc_brain.clock import FakeClock
+    from npc_brain.inference.backends.onnx import OnnxBackend
+    from npc_brain.inference.importing.catalogue import resolve_model
+
+    with progress_bar() as progress:
+        directory = resolve_model(args.model or "smollm2-135m", progress)
+    file = args.record and stack.enter_context(args.record.open("w", encoding="utf-8"))
+    # A clock that stands still: how fast the machine is must not change what is said.
+    onnx = OnnxBackend(directory, clock=FakeClock())
+    stack.callback(onnx.close)
+    return RecordingBackend(onnx, file) if file else onnx

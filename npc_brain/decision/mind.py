@@ -35,6 +35,7 @@ MAX_WORLDS = 8
 MAX_CHOOSERS = 16
 """NPC files whose learned examples are kept."""
 
+_BATCH = 32
 _Result = TypeVar("_Result")
 
 
@@ -110,7 +111,8 @@ class Mind:
     async def use_encoder(self, encoder: Encoder) -> None:
         """Understand with `encoder` from now on; returns once everything is learned anew."""
         examples = [text for texts in TOOL_EXAMPLES.values() for text in texts]
-        await self.run(lambda: encoder.encode(examples))
+        for start in range(0, len(examples), _BATCH):  # so that `close` need not wait for all
+            await self.run(partial(encoder.encode, examples[start : start + _BATCH]))
         self.encoder = self.sentence_encoder = encoder
         await self.run(lambda: self._chooser({}, World.empty()))
         for npc, (own_examples, world) in list(self._npcs.items()):

@@ -15,9 +15,9 @@ from npc_brain.understanding.words import find_count
 _CLAIMS = re.compile(
     r"""\b(?:
         I['’]?ll | I\ will | I\ can | I\ could | I['’]?d | I\ would | I\ have | I['’]?ve | I\ got
-        | let\ me | let['’]?s | you\ can | you\ could | you\ may | take | give | sell | buy | trade
+        | let\ me | let['’]?s | take | give | sell | buy | trade
         | free | price | costs? | coins? | steps? | east | west | north | south | left | right
-        | but | however | except | actually | instead | unless | sorry | yes | no | not | never
+        | you | but | however | except | actually | instead | unless | sorry | yes | no | not | never
     )\b""",  # noqa: RUF001
     re.IGNORECASE | re.VERBOSE,
 )

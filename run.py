@@ -22,6 +22,11 @@ PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = VENV / "npc-brain-installed.txt"
 
 
+def say(message: str) -> None:
+    """Tell the person at the terminal what is going on."""
+    print(f"npc_brain: {message}", file=sys.stderr, flush=True)
+
+
 def set_up(extras: list[str]) -> None:
     """Make `.venv` hold the project with `extras`; does nothing when it already does."""
     project = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
@@ -30,9 +35,9 @@ def set_up(extras: list[str]) -> None:
     if wanted <= installed:
         return
     if not PYTHON.exists():
-        print(f"npc_brain: making a virtual environment in {VENV.name}/", file=sys.stderr, flush=True)
+        say(f"making a virtual environment in {VENV.name}/")
         venv.create(VENV, with_pip=True, clear=VENV.exists())
-    print(f"npc_brain: installing ({', '.join(extras)}); later runs skip this", file=sys.stderr, flush=True)
+    say(f"installing ({', '.join(extras)}); later runs skip this")
     pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "install"]
     subprocess.run([*pip, "-e", f"{ROOT}[{','.join(extras)}]"], check=True, stdout=sys.stderr)
     STAMP.write_text("\n".join(sorted(installed | wanted)) + "\n")
@@ -50,15 +55,15 @@ def run(command: list[str], **environment: str) -> int:
 
 def main(arguments: list[str]) -> int:
     """Set up what `arguments` need and run them; returns the exit code."""
-    if sys.version_info < (3, 11):
-        print(f"npc_brain: needs Python 3.11 or newer, this is {sys.version.split()[0]}", file=sys.stderr)
+    if sys.version_info < (3, 11):  # noqa: UP036
+        say(f"needs Python 3.11 or newer, this is {sys.version.split()[0]}")
         return 2
     is_test = arguments[:1] == ["test"]
     runtime = os.environ.get("NPC_BRAIN_EXTRA", "cpu")
     try:
         set_up([runtime, "test"] if is_test else [runtime])
     except subprocess.CalledProcessError as error:
-        print(f"npc_brain: installing failed (exit {error.returncode}); see above", file=sys.stderr)
+        say(f"installing failed (exit {error.returncode}); see above")
         return 1
     if not is_test:
         return run([str(PYTHON), "-m", "npc_brain", *(arguments or ["--help"])])

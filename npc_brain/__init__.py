@@ -1,4 +1,4 @@
-"""A local brain for game characters: one sidecar process, an authored state machine, a language model."""
+"""A local brain for game characters: a sidecar process, authored states, a language model."""
 
 from importlib.metadata import PackageNotFoundError, version
 

@@ -33,7 +33,7 @@ class ErrorCode(StrEnum):
     BAD_PROTOCOL = "bad_protocol"
     """The client speaks another major version of the protocol."""
     UNKNOWN_SESSION = "unknown_session"
-    """`hello.resume` names a session that has expired or never was; a new one was not started."""
+    """`hello.resume` names a session that has expired or never was; none was started."""
     TOO_MANY_SESSIONS = "too_many_sessions"
     """The sidecar serves as many sessions as it may."""
     RESYNC = "resync"

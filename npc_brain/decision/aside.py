@@ -17,7 +17,8 @@ _CLAIMS = re.compile(
         I['’]?ll | I\ will | I\ can | I\ could | I['’]?d | I\ would | I\ have | I['’]?ve | I\ got
         | let\ me | let['’]?s | take | give | sell | buy | trade
         | free | price | costs? | coins? | steps? | east | west | north | south | left | right
-        | you | but | however | except | actually | instead | unless | sorry | yes | no | not | never
+        | you | but | however | except | actually | instead | unless | sorry
+        | yes | no | not | never
     )\b""",  # noqa: RUF001
     re.IGNORECASE | re.VERBOSE,
 )

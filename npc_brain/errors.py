@@ -41,7 +41,7 @@ class ErrorCode(StrEnum):
     BAD_WORLD = "bad_world"
     """A snapshot or patch contradicts itself, for example an inventory of an unknown item."""
     BAD_TOOL = "bad_tool"
-    """A registered tool has a bad name, a schema that is not understood, or a name already taken."""
+    """A registered tool has a bad name, a schema not understood, or a name already taken."""
     UNKNOWN_NPC = "unknown_npc"
     """No NPC of that id is spawned in this session."""
     DUPLICATE_NPC = "duplicate_npc"

@@ -41,13 +41,14 @@ async def test_a_line_of_the_model() -> None:
         assert [e.source for e in play.engine.lines("mira")] == ["model"]
 
 
-async def test_the_first_line_begins_with_a_greeting() -> None:
+async def test_the_first_greeting_of_each_is_greeted() -> None:
     backend = scripted(ScriptedReply("Quiet day."), picks_tools=False)
     async with playing(backend=backend) as play:
-        first, _ = await play.say("mira", "Hm, nice weather, they say.")
-        second, _ = await play.say("mira", "Hm, nice weather, they say.")
-        other, _ = await play.say("mira", "Hm, nice weather.", speaker_id="borin")
-    assert second == "Quiet day."
+        first, _ = await play.say("mira", "Hello!")
+        second, _ = await play.say("mira", "Hello!")
+        other, _ = await play.say("mira", "Hello!", speaker_id="borin")
+        third, _ = await play.say("mira", "Hm, nice weather, they say.", speaker_id="pedlar")
+    assert (second, third) == ("Quiet day.", "Quiet day.")
     for line in (first, other):
         assert line.startswith(("Welcome to the Drowned Lantern", "Come in and shut the door."))
 

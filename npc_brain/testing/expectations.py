@@ -63,16 +63,15 @@ def _decisions(expect: Expect, seen: Seen) -> _Found:
 
 def _calls(
     rule: str,
-    wanted: Sequence[str | ExpectedCall],
+    wanted: Sequence[ExpectedCall],
     made: Sequence[tuple[str, Mapping[str, Any], bool, str]],
 ) -> _Found:
     """Calls must be the same ones in the same order."""
-    expected = [ExpectedCall(tool=each) if isinstance(each, str) else each for each in wanted]
-    names, tools = [each.tool for each in expected], [tool for tool, *_ in made]
+    names, tools = [each.tool for each in wanted], [tool for tool, *_ in made]
     if names != tools:
         yield rule, f"wanted {_listed(names)}, got {_listed(tools)}"
         return
-    for each, (tool, args, ok, reason) in zip(expected, made, strict=True):
+    for each, (tool, args, ok, reason) in zip(wanted, made, strict=True):
         wrong = {name: args.get(name) for name in each.args if args.get(name) != each.args[name]}
         if wrong:
             yield rule, f"wanted {tool}({spelt(each.args)}), got {tool}({spelt(args)})"

@@ -66,7 +66,7 @@ def run_scenario(scenario: Scenario, backend: Backend | None = None) -> Result:
 async def _run(scenario: Scenario, backend: Backend | None) -> Result:
     given = scenario.spec.given
     clock = FakeClock()
-    model = None if given.model == "none" else backend or _scripted(given, clock)
+    model = None if given.model == () else backend or _scripted(given, clock)
     mind = Mind(LexicalEncoder(), model)
     game = ScenarioGame(scenario, clock)
     stage = game.stage = Stage(game, mind, clock, seed=given.seed)
@@ -91,7 +91,7 @@ async def _run(scenario: Scenario, backend: Backend | None) -> Result:
 
 
 def _scripted(given: Given, clock: FakeClock) -> ScriptedBackend | None:
-    if not given.replies:
+    if given.model is None:
         return None
     replies = [
         ScriptedReply(
@@ -101,7 +101,7 @@ def _scripted(given: Given, clock: FakeClock) -> ScriptedBackend | None:
             after=reply.after,
             max_uses=reply.times,
         )
-        for reply in given.replies
+        for reply in given.model
     ]
     picks_tools = given.picks_tools
     if picks_tools is None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
 from npc_brain.decision.events import Outcome, Source
 from npc_brain.errors import DefinitionError, ScenarioError, WorldError
@@ -60,7 +60,7 @@ class Given(Authored):
         inventory: By owner, counts of items that differ from the files.
         speaker: Who speaks to the NPC.
         model: What the scripted model says; without it there is none, unless the scenario is run
-            against a real one. `none`: not even then.
+            against a real one. An empty list: not even then.
         picks_tools: Whether the model chooses tools. By default it does if a reply calls one.
         engine: By tool, how the game answers its actions, in place of the simulated world:
             a word, or a word with a reason.
@@ -75,15 +75,10 @@ class Given(Authored):
     facts: dict[Id, Scalar] = {}
     seed: int = 0
     speaker: Id = "player"
-    model: Literal["none"] | tuple[Reply, ...] | None = None
+    model: tuple[Reply, ...] | None = None
     picks_tools: bool | None = None
     encoder: Literal["lexical", "minilm-l6"] = "lexical"
     engine: dict[str, ActionWord | dict[ActionWord, str]] = {}
-
-    @property
-    def replies(self) -> tuple[Reply, ...]:
-        """The scripted model's; none when there is no such model."""
-        return self.model if isinstance(self.model, tuple) else ()
 
 
 class ExpectedCall(Authored):
@@ -93,6 +88,16 @@ class ExpectedCall(Authored):
     args: dict[str, Any] = {}
     ok: bool | None = None
     reason: str | None = None
+
+
+Calls = tuple[
+    Annotated[
+        ExpectedCall,
+        BeforeValidator(lambda value: {"tool": value} if isinstance(value, str) else value),
+    ],
+    ...,
+]
+"""Calls in order; a lone name stands for a call with any arguments."""
 
 
 class LineRules(Authored):
@@ -130,8 +135,8 @@ class Expect(Authored):
 
     state: str | None = None
     states: Strings | None = None
-    tools: tuple[str | ExpectedCall, ...] | None = None
-    actions: tuple[str | ExpectedCall, ...] | None = None
+    tools: Calls | None = None
+    actions: Calls | None = None
     line: LineRules | None = None
     silent: bool | None = None
     outcome: Outcome | None = None
@@ -290,9 +295,7 @@ _KEYS = frozenset(
 
 def _is_choice(part: str | int, details: Any) -> bool:
     """Whether a part of an error's path is pydantic's name for one of several types."""
-    return isinstance(part, str) and (
-        part in ("str", "ExpectedCall") or "[" in part or part.startswith("literal")
-    )
+    return isinstance(part, str) and (part == "str" or "[" in part or part.startswith("literal"))
 
 
 class _Files:
@@ -403,7 +406,7 @@ class _Checker:
         yield from self._blackboard(("given", "blackboard"), given.blackboard, npc_id)
         yield from self._inventory(("given", "inventory"), given.inventory)
         yield from self._known(("given", "speaker"), "character", given.speaker, self._owners)
-        for index, reply in enumerate(given.replies):
+        for index, reply in enumerate(given.model or ()):
             for tool in (*reply.call, *((reply.after,) if reply.after else ())):
                 yield from self._tool(("given", "model", index), tool)
         for tool in given.engine:
@@ -451,8 +454,7 @@ class _Checker:
             yield from self._state((*where, "state"), state, npc_id)
         for name in ("tools", "actions"):
             for index, call in enumerate(getattr(expect, name) or ()):
-                tool = call if isinstance(call, str) else call.tool
-                yield from self._tool((*where, name, index), tool)
+                yield from self._tool((*where, name, index), call.tool)
         yield from self._blackboard((*where, "blackboard"), expect.blackboard, npc_id)
         yield from self._inventory((*where, "inventory"), expect.inventory)
         if expect.at is not None:

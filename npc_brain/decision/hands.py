@@ -149,6 +149,7 @@ class Hands:
     def drop(self, npc_id: str) -> None:
         """End all that an NPC has under way, as when it despawns."""
         for action in self.tracker.drop(npc_id):
+            self.unspoken.pop(action.action_id, None)
             self._port.cancel_action(npc_id, action.action_id)
             self._tell(action)
         for call in self._calls.values():

@@ -19,6 +19,7 @@ from npc_brain.decision.turn import Turn
 from npc_brain.decision.wording import fallback_line, outcome_lines, values_of
 from npc_brain.errors import InferenceError
 from npc_brain.inference.chat import Backend, FunctionCall, FunctionSchema
+from npc_brain.inference.grammar import clean_line
 from npc_brain.npc.definition import Safety
 from npc_brain.npc.effects import Use, pick_line
 from npc_brain.npc.machine import Reaction
@@ -26,7 +27,7 @@ from npc_brain.npc.npc import Npc
 from npc_brain.npc.state_machine import CONVERSATION_ENDED, HEARD
 from npc_brain.tools.narrow import legal_schema
 from npc_brain.tools.registry import BUILT_INS
-from npc_brain.tools.spec import Tool, refusal
+from npc_brain.tools.spec import Tool, ToolKind, refusal
 from npc_brain.understanding.arguments import Missing, fill
 from npc_brain.understanding.examples import JUST_TALK
 from npc_brain.understanding.linking import Mention
@@ -189,7 +190,17 @@ class Responder:
             return [FunctionSchema(tool.name, tool.description, schema) for tool, schema in legal]
 
         async def perform(call: FunctionCall) -> Performed:
-            return await self._perform_chosen(turn, scene.tools.get(call.name), call.arguments)
+            tool = scene.tools.get(call.name)
+            performed = await self._perform_chosen(turn, tool, call.arguments)
+            if tool.kind is not ToolKind.DIALOGUE:
+                values = {
+                    **npc.values(scene.world, turn.prospect.speaker_id),
+                    **values_of(performed.result, performed.args, scene.world),
+                }
+                turn.outcome_lines = tuple(
+                    outcome_lines(npc.definition, call.name, performed.result, values)
+                )
+            return performed
 
         try:
             await run_agent_loop(
@@ -225,19 +236,20 @@ class Responder:
             **npc.values(scene.world, turn.prospect.speaker_id),
             **values_of(result, performed.args, scene.world),
         }
+        lines = outcome_lines(npc.definition, name, result, values)
+        turn.outcome_lines = tuple(map(clean_line, lines))
         backend = scene.mind.backend
         if backend is not None and npc.node.mind == "model":
-            lines = outcome_lines(
+            openers = outcome_lines(
                 npc.definition, name, result, values, for_model=backend.picks_tools
             )
             topic = [text for text in (turn.prospect.text, result.text) if text]
             vet = partial(self._may_add, to=topic)
             try:
-                await speak_of_outcome(backend, turn, scene.world, lines, vet)
-            except InferenceError:
-                turn.say(npc.rng.choice(lines), "scripted")
+                await speak_of_outcome(backend, turn, scene.world, openers, vet)
+            except InferenceError as error:
+                self._fall_back(turn, error)
         else:
-            lines = outcome_lines(npc.definition, name, result, values)
             turn.say(npc.rng.choice(lines), "scripted")
         if name == "end_conversation" and result.ok:
             self._raise_event(npc, InnerEvent(CONVERSATION_ENDED), turn.prospect.speaker_id)
@@ -284,8 +296,7 @@ class Responder:
         """Say the author's line for this state: there is no model, or it failed."""
         if error is not None:
             _log.warning("turn %d of %s: %s", turn.turn_id, turn.npc.npc_id, error)
-        values = turn.npc.values(self._scene.world, turn.prospect.speaker_id)
-        turn.say(fallback_line(turn.npc.node.fallback, values, turn.npc.rng), "fallback")
+        turn.fall_back(self._scene.world)
 
     def own_examples(self, npc: Npc) -> dict[str, tuple[str, ...]]:
         """Sentences by tool besides the built-in ones: the game's tools', then the author's."""

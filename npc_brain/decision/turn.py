@@ -53,6 +53,8 @@ class Turn:
         asked_s: When it was asked for, by the clock.
         deadline_s: By when its line must have been said.
         tools: The calls made in it, in order.
+        outcome_lines: Whole lines, each of which states what came of the last call. One of them is
+            said when no time is left: an NPC that gave something away does not say "Pardon?".
         timings: Token counts are added by whoever generates.
     """
 
@@ -74,6 +76,7 @@ class Turn:
         self.asked_s = clock.now_s()
         self.deadline_s = deadline_s
         self.tools: list[ToolUsed] = []
+        self.outcome_lines: tuple[str, ...] = ()
         self.timings = Timings()
         self.is_ended = False
         self._clock = clock
@@ -107,6 +110,23 @@ class Turn:
         utterance.add(text)
         utterance.close(source)
 
+    def fall_back(self, world: World) -> None:
+        """Close the line with what is left to say when no time, or nothing better, is left."""
+        utterance, text = self.utterance, self.utterance.text
+        begun = next((line for line in self.outcome_lines if line.startswith(text)), None)
+        if text and utterance.is_between_sentences:
+            utterance.close("model")
+        elif begun is not None:
+            utterance.add(begun[len(text) :])
+            utterance.close("fallback")
+        elif text and text.startswith(self.outcome_lines):
+            utterance.add("\N{HORIZONTAL ELLIPSIS}")
+            utterance.close("model")
+        else:
+            values = self.npc.values(world, self.prospect.speaker_id)
+            lines = self.outcome_lines or self.npc.node.fallback
+            self.say(fallback_line(lines, values, self.npc.rng), "fallback")
+
     def used(self, performed: Performed) -> None:
         """Note a call and what came of it."""
         result = performed.result
@@ -114,13 +134,13 @@ class Turn:
             ToolUsed(performed.tool.name, performed.args, result.ok, result.text, result.reason)
         )
 
-    def finish(self) -> None:
+    def finish(self, detail: str = "") -> None:
         """End the turn after its line, if there was one."""
         line = self.utterance.line
         if line is None:
-            self._end("silent")
+            self._end("silent", detail)
         else:
-            self._end("fallback" if line.source == "fallback" else "said")
+            self._end("fallback" if line.source == "fallback" else "said", detail)
 
     async def _run(
         self, floor: Floor, respond: Callable[["Turn"], Awaitable[None]], world: Callable[[], World]
@@ -137,18 +157,9 @@ class Turn:
             self._run_out("internal", world())
 
     def _run_out(self, detail: str, world: World) -> None:
-        """Close the line with what is left to say when no time, or nothing better, is left."""
-        utterance = self.utterance
-        if utterance.line is None and utterance.text and utterance.is_between_sentences:
-            utterance.close("model")
-        elif utterance.line is None:
-            values = self.npc.values(world, self.prospect.speaker_id)
-            line = fallback_line(self.npc.node.fallback, values, self.npc.rng)
-            self.say(line, "fallback")
-        outcome: Outcome = (
-            "said" if utterance.line and utterance.line.source != "fallback" else ("fallback")
-        )
-        self._end(outcome, detail)
+        if self.utterance.line is None:
+            self.fall_back(world)
+        self.finish(detail)
 
     def _end(self, outcome: Outcome, detail: str = "") -> None:
         if self.is_ended:

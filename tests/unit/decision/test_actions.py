@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from npc_brain.clock import FakeClock
+from npc_brain.clock import FakeClock, MonotonicClock
 from npc_brain.errors import ErrorCode, SessionError
 from npc_brain.inference.backends.scripted import ScriptedBackend, ScriptedReply
 from npc_brain.inference.chat import FunctionCall
@@ -318,3 +318,41 @@ async def test_a_tool_that_the_state_no_longer_allows_is_refused() -> None:
         ]
         assert [r.tool for r in play.engine.requested] == ["inventory_give"]
         assert {f.name for f in backend.requests[1].functions} == {"inventory_list"}
+
+
+@pytest.mark.parametrize("picks_tools", [True, False])
+async def test_what_was_done_is_said_though_no_time_is_left(picks_tools: bool) -> None:
+    """At the deadline an NPC that has given an ale away said "Hm."."""
+    give = FunctionCall("inventory_give", {"item": "ale", "count": 1, "to": "player"})
+    replies = [ScriptedReply(calls=(give,)), ScriptedReply("Well well well.", delay_s=9)]
+    backend = ScriptedBackend(replies if picks_tools else replies[1:], picks_tools=picks_tools)
+    async with playing(
+        giver(), backend=backend, answers={"inventory_give": DONE}, clock=MonotonicClock()
+    ) as play:
+        line, ended = await play.say("ned", "Please give me an ale.", deadline_ms=300)
+    assert line in ("Here you are: a mug of ale.", "Take it: a mug of ale.")
+    assert (ended.outcome, ended.detail) == ("fallback", "deadline")
+
+
+async def test_an_outcome_begun_is_finished() -> None:
+    backend = ScriptedBackend([ScriptedReply("And so on.")], tokens_per_s=6, picks_tools=False)
+    async with playing(
+        giver(), backend=backend, answers={"inventory_give": DONE}, clock=MonotonicClock()
+    ) as play:
+        line, _ = await play.say("ned", "Please give me an ale.", deadline_ms=500)
+    assert line in ("Here you are: a mug of ale.", "Take it: a mug of ale.")
+
+
+async def test_a_model_that_fails_after_a_call_still_says_what_was_done() -> None:
+    give = FunctionCall("inventory_give", {"item": "ale", "count": 1, "to": "player"})
+    backend = ScriptedBackend(
+        lambda request: ScriptedReply(
+            calls=(give if request.messages[-1].role == "user" else FunctionCall("fly", {}),)
+        ),
+        clock=FakeClock(100.0),
+        is_threaded=False,
+    )
+    async with playing(giver(), backend=backend, answers={"inventory_give": DONE}) as play:
+        line, ended = await play.say("ned", "Please give me an ale.")
+    assert line in ("Here you are: a mug of ale.", "Take it: a mug of ale.")
+    assert ended.outcome == "fallback"

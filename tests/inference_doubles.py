@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -127,7 +127,17 @@ class FakeDecoder:
     def length(self, slot: int) -> int:
         return len(self.slots[slot])
 
-    def prefill(self, slot: int, token_ids: Sequence[int], *, all_logits: bool = False) -> Logits:
+    def shortest(self, slot: int) -> int:
+        return 1
+
+    def prefill(
+        self,
+        slot: int,
+        token_ids: Sequence[int],
+        *,
+        all_logits: bool = False,
+        embeddings: Mapping[int, Logits] | None = None,
+    ) -> Logits:
         self._called("prefill", (slot, len(token_ids)))
         assert token_ids
         assert not all_logits

@@ -4,7 +4,7 @@ The engine loop schedules; a decoder computes. `onnx_decoder` is the real one, t
 logits in its place.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,11 +17,15 @@ Logits = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class KVSnapshot:
-    """The KV of a slot's first `num_tokens` positions; opaque to all but its decoder."""
+    """The KV of a slot's first `num_tokens` positions; opaque to all but its decoder.
+
+    `shortest` is the least length above 0 that can be restored.
+    """
 
     num_tokens: int
     num_bytes: int
     data: Any
+    shortest: int = 1
 
 
 class Decoder(Protocol):
@@ -36,8 +40,25 @@ class Decoder(Protocol):
         """Positions of `slot` that hold KV now."""
         ...
 
-    def prefill(self, slot: int, token_ids: Sequence[int], *, all_logits: bool = False) -> Logits:
+    def shortest(self, slot: int) -> int:
+        """The least length above 0 that `slot` can be cut back to, or copied out with.
+
+        1, unless layers with a sliding window have dropped leading positions.
+        """
+        ...
+
+    def prefill(
+        self,
+        slot: int,
+        token_ids: Sequence[int],
+        *,
+        all_logits: bool = False,
+        embeddings: Mapping[int, Logits] | None = None,
+    ) -> Logits:
         """Append `token_ids` (1 or more) to `slot`.
+
+        `embeddings` maps an index into `token_ids` to float32[n, hidden] rows that take the place
+        of the embeddings of the n tokens from there on: what an image or a sound was encoded to.
 
         Returns float32[1, vocab], the logits after the last token, or with `all_logits`
         float32[len(token_ids), vocab]. The array is the caller's to keep.
@@ -53,7 +74,10 @@ class Decoder(Protocol):
         ...
 
     def truncate(self, slot: int, length: int) -> None:
-        """Forget all positions of `slot` from `length` on; costs nothing."""
+        """Forget all positions of `slot` from `length` on; costs nothing.
+
+        Raises InferenceError when `length` is above 0 and below `shortest`.
+        """
         ...
 
     def snapshot(self, slot: int, length: int) -> KVSnapshot:

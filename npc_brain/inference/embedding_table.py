@@ -1,7 +1,9 @@
 """Rows of a token table, looked up in a memory-mapped file, so that it never becomes resident."""
 
+import mmap
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,32 +11,60 @@ import numpy.typing as npt
 from npc_brain.errors import ModelError
 from npc_brain.inference.model_dir import EmbeddingLayout
 
-_ZERO_POINT = 128
+Floats = npt.NDArray[np.float32]
+
+_RELEASE_AFTER_ROWS = 512
+"""A page fault maps up to 64 kB around it: so many rows make up to 64 MB resident."""
 
 
 class EmbeddingTable:
-    """A read-only table float32[vocab, hidden], kept as 8-bit blocks."""
+    """A read-only table float32[vocab, width], kept as blocks of 4 or 8 bits (or as float32)."""
 
-    def __init__(self, model_dir: Path, layout: EmbeddingLayout, vocab: int, hidden: int) -> None:
+    def __init__(self, model_dir: Path, layout: EmbeddingLayout, vocab: int, width: int) -> None:
         """Map the table. Raises ModelError when the file is too short for it."""
         path = model_dir / layout.path
-        num_blocks = hidden // layout.block_size
+        num_blocks = width // layout.block_size
+        self._layout, self._width, self._num_touched = layout, width, 0
         try:
-            self._codes = np.memmap(
-                path, np.uint8, "r", layout.codes_offset, (vocab, num_blocks, layout.block_size)
+            with path.open("rb") as file:
+                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            self._codes = self._part(
+                np.float32 if layout.bits == 32 else np.uint8,
+                layout.codes_offset,
+                (vocab, width * min(layout.bits, 8) // 8),
             )
-            self._scales = np.memmap(
-                path, np.float32, "r", layout.scales_offset, (vocab, num_blocks)
-            )
+            scales_shape = (vocab, 0 if layout.bits == 32 else num_blocks)
+            self._scales = self._part(layout.scale_type, layout.scales_offset, scales_shape)
         except (OSError, ValueError) as error:
             raise ModelError(f"{path} does not hold the token table: {error}") from error
-        self._vocab, self._hidden = vocab, hidden
-        self._multiplier = np.float32(layout.multiplier)
 
-    def rows(self, token_ids: Sequence[int]) -> npt.NDArray[np.float32]:
-        """float32[len(token_ids), hidden]. `token_ids` must lie in [0, vocab)."""
+    def rows(self, token_ids: Sequence[int]) -> Floats:
+        """float32[len(token_ids), width]. `token_ids` must lie in [0, vocab)."""
         ids = np.asarray(token_ids, np.intp)
-        values = self._codes[ids].astype(np.float32)
-        values -= _ZERO_POINT
-        values *= (self._scales[ids] * self._multiplier)[..., None]
-        return values.reshape(len(ids), self._hidden)
+        values = _decoded(self._codes[ids], self._layout.bits)
+        if self._layout.bits != 32:
+            blocks = values.reshape(len(ids), -1, self._layout.block_size)
+            blocks *= self._scales[ids].astype(np.float32)[..., None]
+        values *= np.float32(self._layout.multiplier)
+        self._release(len(ids))
+        return values
+
+    def _part(self, dtype: npt.DTypeLike, offset: int, shape: tuple[int, int]) -> npt.NDArray[Any]:
+        count = shape[0] * shape[1]
+        return np.frombuffer(self._map, dtype, count, offset if count else 0).reshape(shape)
+
+    def _release(self, num_rows: int) -> None:
+        """Now and then give back the pages that were touched; the system keeps them cached."""
+        self._num_touched += num_rows
+        if self._num_touched >= _RELEASE_AFTER_ROWS and hasattr(mmap, "MADV_DONTNEED"):
+            self._map.madvise(mmap.MADV_DONTNEED)
+            self._num_touched = 0
+
+
+def _decoded(codes: npt.NDArray[Any], bits: int) -> Floats:
+    """Codes uint8[rows, width * bits / 8] (or float32[rows, width]) as float32[rows, width]."""
+    if bits == 32:
+        return codes.astype(np.float32, copy=False)
+    if bits == 4:
+        codes = np.stack([codes & 15, codes >> 4], axis=-1).reshape(len(codes), -1)
+    return codes.astype(np.float32) - np.float32(1 << (bits - 1))

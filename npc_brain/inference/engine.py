@@ -206,11 +206,12 @@ class Engine:
             logits = self._decoder.prefill(slot.index, token_ids)
             slot.token_ids += token_ids
             del slot.todo[: len(token_ids)]
+            if request.prefilled_s is None and len(slot.token_ids) >= request.num_stable:
+                self._slots.keep_stable_prefix(slot, request)
             if slot.todo:
                 return
             if request.prefilled_s is None:
                 request.prefilled_s = self._clock.now_s()
-                self._slots.keep_stable_prefix(slot, request)
             self._advance(slot, request, logits[:1])
         except Exception as error:
             self._fail([(slot, request)], error)

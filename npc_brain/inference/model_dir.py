@@ -7,6 +7,7 @@ and creates such directories; it does not know what a graph or a tokenizer looks
 import hashlib
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -49,7 +50,8 @@ class ModelDims(_Frozen):
     """Sizes of a transformer.
 
     `context` is the number of positions that the graph supports. `kv_heads`, `head_dim` and
-    `sliding_window` (positions, counting the current one) belong to decoders.
+    `sliding_window` (positions, counting the current one) belong to decoders; `per_layer_width` is
+    what one layer takes of each of the `per_layer_vocab` rows of the per-layer table.
     """
 
     layers: int = Field(ge=1)
@@ -60,16 +62,22 @@ class ModelDims(_Frozen):
     kv_heads: int | None = None
     head_dim: int | None = None
     sliding_window: int | None = None
+    per_layer_width: int | None = None
+    per_layer_vocab: int | None = None
 
 
 class EmbeddingLayout(_Frozen):
-    """Where a decoder's token table lies: 8-bit codes and a float32 scale per block.
+    """Where a table of rows by token lies.
 
     Attributes:
         path: The file; a tied output matrix of the graph may share it.
-        codes_offset: Byte offset of uint8[vocab, hidden]; a code c stands for (c - 128) * scale.
-        scales_offset: Byte offset of float32[vocab, hidden / block_size].
+        codes_offset: Byte offset of the codes, uint8[vocab, width * bits / 8]: a code c stands for
+            (c - 2 ** (bits - 1)) * scale, and of two 4-bit codes in a byte the low one is first.
+            With 32 bits the values themselves lie there, float32[vocab, width].
+        scales_offset: Byte offset of `scale_type`[vocab, width / block_size].
         block_size: Consecutive values of a row that share a scale.
+        bits: Of a code.
+        scale_type: Of a scale.
         multiplier: What the model multiplies its embeddings with.
     """
 
@@ -77,7 +85,25 @@ class EmbeddingLayout(_Frozen):
     codes_offset: int = Field(ge=0)
     scales_offset: int = Field(ge=0)
     block_size: int = Field(ge=1)
+    bits: Literal[4, 8, 32] = 8
+    scale_type: Literal["float16", "float32"] = "float32"
     multiplier: float = 1.0
+
+
+class PublishedGraphs(_Frozen):
+    """The graphs of a model that is used as published: a file name for each part.
+
+    Attributes:
+        embed_tokens: Token ids to embeddings.
+        decoder: Embeddings and past KV to logits and present KV.
+        vision_encoder: Pixels to soft tokens; None when it was not taken along.
+        audio_encoder: Sound features to soft tokens; None when it was not taken along.
+    """
+
+    embed_tokens: str
+    decoder: str
+    vision_encoder: str | None = None
+    audio_encoder: str | None = None
 
 
 class ModelInfo(_Frozen):
@@ -91,6 +117,9 @@ class ModelInfo(_Frozen):
         bos_id: Token that every prompt starts with; None when there is none.
         stop_ids: Tokens that end a completion.
         embedding: Token table of a decoder whose graph takes embeddings instead of ids.
+        per_layer_embedding: Second table, of the rows that each layer adds for a token (Gemma 4).
+        pad_id: The token whose per-layer row stands in for an image's or a sound's.
+        published: The graphs, when they are not ours but those that somebody published.
         files: Every other file of the directory.
         licence: SPDX id or name of the weights' licence.
         source: What the directory was made from, for people.
@@ -105,6 +134,9 @@ class ModelInfo(_Frozen):
     bos_id: int | None = None
     stop_ids: tuple[int, ...] = ()
     embedding: EmbeddingLayout | None = None
+    per_layer_embedding: EmbeddingLayout | None = None
+    pad_id: int = 0
+    published: PublishedGraphs | None = None
     files: tuple[ModelFile, ...] = ()
     licence: str = ""
     source: str = ""
@@ -208,6 +240,48 @@ def new_directory(target: Path) -> Iterator[Path]:
     finally:
         if staging is not None:
             shutil.rmtree(staging, ignore_errors=True)
+
+
+@contextmanager
+def resumable_directory(target: Path) -> Iterator[Path]:
+    """Create directory `target` all at once, in as many attempts as it takes.
+
+    Yields a hidden directory beside `target`, which becomes it. When the body fails or is
+    interrupted it stays, and the next attempt gets it as it was left.
+
+    Raises ModelError when another process is at it, or the disk is full or cannot be written to.
+    """
+    staging = target.parent / f".{target.name}.importing"
+    lock = staging.with_suffix(".lock")
+    try:
+        staging.mkdir(parents=True, exist_ok=True)
+        with _locked(lock, f"another process is making {target}"):
+            yield staging
+            staging.rename(target)
+        lock.unlink()
+    except OSError as error:
+        raise ModelError(
+            f"cannot make {target}: {error}",
+            hint="check the free space and who may write there; the next try goes on from here",
+        ) from error
+
+
+@contextmanager
+def _locked(path: Path, refusal: str) -> Iterator[None]:
+    """Hold a lock that ends with this process."""
+    with path.open("wb") as file:
+        try:
+            if sys.platform == "win32":
+                import msvcrt
+
+                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            else:
+                import fcntl
+
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ModelError(refusal, hint="wait for it, or end it") from error
+        yield
 
 
 def _remove_stale(parent: Path, prefix: str) -> None:

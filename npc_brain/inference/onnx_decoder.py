@@ -4,7 +4,8 @@ Every slot owns a lane of preallocated KV buffers, which the graph reads and app
 Knows token ids and logits only: no text, sampling or scheduling.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ import onnxruntime as ort
 
 from npc_brain.errors import InferenceError, ModelError
 from npc_brain.inference.decoder import KVSnapshot, Logits
-from npc_brain.inference.embedding_table import EmbeddingTable
+from npc_brain.inference.embedding_table import EmbeddingTable, Floats
+from npc_brain.inference.kv_cache import KVCache, KVShape
 from npc_brain.inference.model_dir import GRAPH_FILE, ModelInfo, load_model_info
 from npc_brain.inference.providers import CPU, open_session, session_options
-from npc_brain.inference.slot_decoder import SlotDecoder
+from npc_brain.inference.slot_decoder import SlotDecoder, soft_rows
 
 PREFILL_CHUNK = 128
 """Tokens per call in a prefill: longer ones are not faster, and this bounds how long one takes."""
@@ -43,6 +45,7 @@ class OnnxDecoder(SlotDecoder):
         num_threads: int = 0,
         is_spinning: bool = False,
         provider: str = CPU,
+        skips_unread: bool = True,
     ) -> None:
         """Load the model in `model_dir` and allocate the KV of all slots.
 
@@ -54,6 +57,8 @@ class OnnxDecoder(SlotDecoder):
             is_spinning: Whether idle threads wait busily: about a fifth faster when nothing else
                 runs, half as fast beside one busy program such as a game.
             provider: What computes; see `providers.open_session`.
+            skips_unread: Whether layers without KV leave out prompt tokens whose logits nobody
+                reads; off only to measure what that gains.
 
         Raises ModelError when the directory is damaged or not a decoder.
         """
@@ -67,30 +72,46 @@ class OnnxDecoder(SlotDecoder):
             max_context=min(max_context, dims.context),
         )
         self._embeddings = EmbeddingTable(model_dir, self.info.embedding, dims.vocab, dims.hidden)
+        self._per_layer = _per_layer_table(model_dir, self.info)
         opened = open_session(
             model_dir / GRAPH_FILE, session_options(num_threads, is_spinning), provider=provider
         )
         self.provider, self.provider_notice = opened.provider, opened.notice
         self._session = opened.session
-        self._caches = {
-            node.name: np.zeros((num_slots, node.shape[1], self.max_context, node.shape[3]), "f4")
-            for node in self._session.get_inputs()
-            if node.name.startswith("past_key_values.")
-        }
+        self._kv = KVCache(
+            _kv_shapes(self._session),
+            num_slots=num_slots,
+            capacity=self.max_context,
+            window=dims.sliding_window,
+            most_at_once=PREFILL_CHUNK,
+        )
+        self._lengths = self._kv.lengths
+        self._skips_unread = skips_unread
         self._decode_logits = np.zeros((num_slots, dims.vocab), np.float32)
         self._lanes: dict[tuple[int, int], _Lanes] = {}
 
-    def prefill(self, slot: int, token_ids: Sequence[int], *, all_logits: bool = False) -> Logits:
+    def prefill(
+        self,
+        slot: int,
+        token_ids: Sequence[int],
+        *,
+        all_logits: bool = False,
+        embeddings: Mapping[int, Floats] | None = None,
+    ) -> Logits:
         """See `Decoder.prefill`."""
         self._check_prefill(slot, token_ids)
+        soft = soft_rows(embeddings or {}, len(token_ids), self.info.dims.hidden)
         logits = np.empty((len(token_ids) if all_logits else 1, self.vocab_size), np.float32)
         for start in range(0, len(token_ids), PREFILL_CHUNK):
-            chunk = token_ids[start : start + PREFILL_CHUNK]
+            end = min(start + PREFILL_CHUNK, len(token_ids))
+            rows = self._token_rows(token_ids[start:end])
+            for index in range(start, end):
+                if index in soft:
+                    rows.replace(index - start, soft[index], self._per_layer, self.info.pad_id)
             if all_logits:
-                wanted = np.arange(len(chunk))
-                self._run(slot, [slot], chunk, wanted, logits[start : start + len(chunk)])
+                self._run(slot, [slot], rows, np.arange(end - start), logits[start:end])
             else:
-                self._run(slot, [slot], chunk, np.array([len(chunk) - 1]), logits)
+                self._run(slot, [slot], rows, np.array([end - start - 1]), logits)
         return logits
 
     def decode(self, slots: Sequence[int], token_ids: Sequence[int]) -> Logits:
@@ -98,102 +119,161 @@ class OnnxDecoder(SlotDecoder):
         self._check_decode(slots, token_ids)
         first = min(slots)
         logits = self._decode_logits[: len(slots)]
-        self._run(first, slots, token_ids, np.array(slots) - first, logits)
+        self._run(first, slots, self._token_rows(token_ids), np.array(slots) - first, logits)
         return logits
+
+    def shortest(self, slot: int) -> int:
+        """See `Decoder.shortest`."""
+        return self._kv.shortest(slot)
+
+    def truncate(self, slot: int, length: int) -> None:
+        """See `Decoder.truncate`."""
+        self._kv.truncate(slot, length)
 
     def snapshot(self, slot: int, length: int) -> KVSnapshot:
         """See `Decoder.snapshot`."""
-        self._check_held(slot, length, self._lengths[slot])
-        data = {name: cache[slot, :, :length].copy() for name, cache in self._caches.items()}
-        return KVSnapshot(length, sum(part.nbytes for part in data.values()), data)
+        return self._kv.snapshot(slot, length)
 
     def restore(self, slot: int, snapshot: KVSnapshot, length: int) -> None:
         """See `Decoder.restore`."""
-        self._check_held(slot, length, min(snapshot.num_tokens, self.max_context))
-        for name, cache in self._caches.items():
-            cache[slot, :, :length] = snapshot.data[name][:, :length]
-        self._lengths[slot] = length
+        self._kv.restore(slot, snapshot, length)
 
     def close(self) -> None:
         """Free the session and the KV; the decoder cannot be used afterwards."""
         self._lanes.clear()
-        self._caches.clear()
-        del self._session
+        del self._session, self._kv
+
+    def _token_rows(self, token_ids: Sequence[int]) -> "_TokenRows":
+        per_layer = self._per_layer.rows(token_ids) if self._per_layer else None
+        return _TokenRows(self._embeddings.rows(token_ids), per_layer)
 
     def _run(
         self,
         first: int,
         slots: Sequence[int],
-        token_ids: Sequence[int],
+        inputs: "_TokenRows",
         logit_rows: npt.NDArray[np.int64],
         logits: Logits,
     ) -> None:
-        """Append len(token_ids) / len(slots) tokens to each of `slots`, the lowest being `first`.
+        """Append len(inputs) / len(slots) tokens to each of `slots`, the lowest being `first`.
 
-        Fills float32[len(logit_rows), vocab] `logits`.
+        Fills float32[len(logit_rows), vocab] `logits`; `logit_rows` are rows of [lane, width].
         """
         key = (first, max(slots) - first + 1)
         lanes = self._lanes.get(key)
         if lanes is None:
-            lanes = self._lanes[key] = _Lanes(self._session, self._caches, *key)
-        width = len(token_ids) // len(slots)
-        rows = np.asarray(slots) - first
-        lanes.resize(width, self.info.dims.hidden)
-        lanes.embeddings[rows] = self._embeddings.rows(token_ids).reshape(len(slots), width, -1)
-        # An idle row appends nothing, and nothing is read of what its slot holds: it may claim to
-        # hold one position, the least the operator takes, even when its slot is full.
-        lanes.last_positions[:] = 0
-        lanes.last_positions[rows] = [self._lengths[slot] + width - 1 for slot in slots]
-        lanes.query_lengths[:] = 0
-        lanes.query_lengths[rows] = width
-        lanes.bind_logits(logit_rows, logits)
+            lanes = self._lanes[key] = _Lanes(self._session, self._kv, *key)
+        width = len(inputs.embeddings) // len(slots)
+        for slot in slots:
+            self._kv.make_room(slot, width)
+        lanes.fill(slots, inputs, width)
+        # Of one prompt, layers without KV compute just what is wanted: its last rows.
+        skips = self._skips_unread and lanes.has_tail and width > 1
+        tail_first = int(logit_rows.min()) if skips else 0
+        lanes.bind_outputs(range(tail_first, width), logit_rows - tail_first, logits)
         try:
             self._session.run_with_iobinding(lanes.binding)
         except Exception as error:  # the runtime's errors have no common base but Exception
             raise InferenceError(f"the model runtime failed: {error}") from error
         for slot in slots:
-            self._lengths[slot] += width
+            self._kv.append(slot, width)
+
+
+@dataclass(frozen=True, slots=True)
+class _TokenRows:
+    """What the tables hold for some tokens: float32[token, width of the table]."""
+
+    embeddings: Floats
+    per_layer: Floats | None
+
+    def replace(
+        self, index: int, row: Floats, per_layer: EmbeddingTable | None, pad_id: int
+    ) -> None:
+        """Put a given embedding in place of a token's; per layer it counts as padding."""
+        self.embeddings[index] = row
+        if self.per_layer is not None and per_layer is not None:
+            self.per_layer[index] = per_layer.rows([pad_id])[0]
 
 
 class _Lanes:
     """The bound buffers of `num_rows` slots from `first` on."""
 
-    def __init__(
-        self,
-        session: ort.InferenceSession,
-        caches: dict[str, npt.NDArray[np.float32]],
-        first: int,
-        num_rows: int,
-    ) -> None:
-        self.num_rows = num_rows
-        self.embeddings = np.zeros((num_rows, 0, 0), np.float32)
-        self.last_positions = np.zeros(num_rows, np.int32)
-        self.query_lengths = np.zeros(num_rows, np.int32)
-        self._capacity = np.array(next(iter(caches.values())).shape[2], np.int32)
-        self._logit_rows = np.zeros(0, np.int64)
+    def __init__(self, session: ort.InferenceSession, kv: KVCache, first: int, num_rows: int):
+        self._kv, self._first, self._num_rows = kv, first, num_rows
+        self._wanted = {node.name for node in session.get_inputs()}
+        self.has_tail = "tail_columns" in self._wanted
+        self._inputs: dict[str, npt.NDArray[Any]] = {}
         self.binding = session.io_binding()
-        self._bind_input("seqlens_k", self.last_positions)
-        self._bind_input("query_seqlens", self.query_lengths)
-        self._bind_input("total_sequence_length", self._capacity)
-        for name, cache in caches.items():
-            part = cache[first : first + num_rows]
+        self._bind_input("total_sequence_length", np.array(kv.capacity, np.int32))
+        self._bind_input("window_total_sequence_length", np.array(kv.window_capacity, np.int32))
+        for name in ("seqlens_k", "window_seqlens_k", "query_seqlens"):
+            self._bind_input(name, np.zeros(num_rows, np.int32))
+        for name, buffer in kv.buffers.items():
+            part = buffer[first : first + num_rows]
             self._bind_input(name, part)
             self._bind_output(name.replace("past_key_values", "present"), part)
 
-    def resize(self, width: int, hidden: int) -> None:
-        """Make room for `width` tokens a row."""
-        if self.embeddings.shape[1] != width:
-            self.embeddings = np.zeros((self.num_rows, width, hidden), np.float32)
-            self._bind_input("inputs_embeds", self.embeddings)
+    def fill(self, slots: Sequence[int], tokens: _TokenRows, width: int) -> None:
+        """Put in `width` tokens for each of `slots`; the other lanes are idle."""
+        rows = np.asarray(slots) - self._first
+        lengths = np.array([self._kv.lengths[slot] for slot in slots])
+        in_window = np.array([self._kv.length_in_window(slot) for slot in slots])
+        # An idle row appends nothing, and nothing is read of what its slot holds: it may claim to
+        # hold one position, the least the operator takes, even when its slot is full.
+        for name, values in (
+            ("seqlens_k", lengths + width - 1),
+            ("window_seqlens_k", in_window + width - 1),
+            ("query_seqlens", width),
+        ):
+            if name in self._inputs:
+                self._inputs[name][:] = 0
+                self._inputs[name][rows] = values
+        self._fill_tokens("position_ids", rows, lengths[:, None] + np.arange(width))
+        shape = (len(slots), width, -1)
+        self._fill_tokens("inputs_embeds", rows, tokens.embeddings.reshape(shape))
+        if tokens.per_layer is not None:
+            self._fill_tokens("per_layer_rows", rows, tokens.per_layer.reshape(shape))
 
-    def bind_logits(self, logit_rows: npt.NDArray[np.int64], logits: Logits) -> None:
-        """Have the logits of `logit_rows` (of the flattened tokens) written to `logits`."""
-        self._logit_rows = logit_rows
+    def bind_outputs(self, tail: range, logit_rows: npt.NDArray[np.int64], logits: Logits) -> None:
+        """Have the logits of `logit_rows` of columns `tail` (flattened) written to `logits`."""
+        self._bind_input("tail_columns", np.array(tail, np.int64))
         self._bind_input("logit_rows", logit_rows)
         self._bind_output("logits", logits)
 
+    def _fill_tokens(
+        self, name: str, rows: npt.NDArray[np.int64], values: npt.NDArray[Any]
+    ) -> None:
+        if name not in self._wanted:
+            return
+        shape = (self._num_rows, *values.shape[1:])
+        if name not in self._inputs or self._inputs[name].shape != shape:
+            self._bind_input(name, np.zeros(shape, values.dtype))
+        self._inputs[name][rows] = values
+
     def _bind_input(self, name: str, array: npt.NDArray[Any]) -> None:
-        self.binding.bind_input(name, _CPU, 0, array.dtype.type, array.shape, array.ctypes.data)
+        if name in self._wanted:
+            self._inputs[name] = array  # kept alive as long as it is bound
+            self._bind(self.binding.bind_input, name, array)
 
     def _bind_output(self, name: str, array: npt.NDArray[Any]) -> None:
-        self.binding.bind_output(name, _CPU, 0, array.dtype.type, array.shape, array.ctypes.data)
+        self._bind(self.binding.bind_output, name, array)
+
+    def _bind(self, bind: Callable[..., None], name: str, array: npt.NDArray[Any]) -> None:
+        bind(name, _CPU, 0, array.dtype.type, array.shape, array.ctypes.data)
+
+
+def _kv_shapes(session: ort.InferenceSession) -> dict[str, KVShape]:
+    """The KV buffers that the graph declares."""
+    return {
+        node.name: KVShape(node.shape[1], node.shape[3], node.shape[2] == "window_capacity")
+        for node in session.get_inputs()
+        if node.name.startswith("past_key_values.")
+    }
+
+
+def _per_layer_table(model_dir: Path, info: ModelInfo) -> EmbeddingTable | None:
+    if info.per_layer_embedding is None or info.dims.per_layer_width is None:
+        return None
+    width = info.dims.layers * info.dims.per_layer_width
+    vocab = info.dims.per_layer_vocab or info.dims.vocab
+    return EmbeddingTable(model_dir, info.per_layer_embedding, vocab, width)

@@ -46,11 +46,11 @@ class PrefixCache:
         return any(common_prefix(e.token_ids, wanted) == len(wanted) for e in self._entries)
 
     def longest(self, token_ids: TokenArray) -> tuple[int, KVSnapshot | None]:
-        """The snapshot that shares the most leading tokens, and how many; counts as a use."""
+        """The snapshot that can give the most leading tokens, and how many; counts as a use."""
         best_length, best = 0, None
         for entry in self._entries:
             length = common_prefix(entry.token_ids, token_ids)
-            if length > best_length:
+            if length > best_length and length >= entry.snapshot.shortest:
                 best_length, best = length, entry
         if best is None:
             return 0, None

@@ -1,11 +1,12 @@
 """What the decoders of this package share: how much each slot holds, and what may be asked of it.
 
-Knows no runtime and no tensors.
+Knows no runtime.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from npc_brain.errors import InferenceError
+from npc_brain.inference.decoder import Logits
 
 
 class SlotDecoder:
@@ -26,6 +27,10 @@ class SlotDecoder:
     def length(self, slot: int) -> int:
         """Positions of `slot` that hold KV now."""
         return self._lengths[slot]
+
+    def shortest(self, slot: int) -> int:
+        """See `decoder.Decoder.shortest`; here nothing is dropped."""
+        return 1
 
     def truncate(self, slot: int, length: int) -> None:
         """See `decoder.Decoder.truncate`."""
@@ -63,3 +68,14 @@ class SlotDecoder:
     def _check_held(self, slot: int, length: int, held: int) -> None:
         if not 0 <= length <= held:
             raise InferenceError(f"slot {slot}: got length {length}, wanted 0 to {held}")
+
+
+def soft_rows(embeddings: Mapping[int, Logits], num_tokens: int, hidden: int) -> dict[int, Logits]:
+    """Given embeddings by index of the token that they replace."""
+    for start, rows in embeddings.items():
+        if rows.ndim != 2 or rows.shape[1] != hidden or not 0 <= start <= num_tokens - len(rows):
+            raise InferenceError(
+                f"got embeddings {rows.dtype}{list(rows.shape)} for tokens {start} on, wanted "
+                f"[n, {hidden}] within {num_tokens} tokens"
+            )
+    return {start + i: row for start, rows in embeddings.items() for i, row in enumerate(rows)}

@@ -62,11 +62,11 @@ class SlotTable:
         prompt = np.asarray(request.prompt_ids, np.int64)
         idle = [slot for slot in self._slots if slot.request is None]
         oldest = min(idle, key=lambda slot: (bool(slot.token_ids), slot.last_used))
-        source = max(self._slots, key=lambda slot: (slot.shared(prompt), slot.request is None))
         usable = len(prompt) - 1  # the last token must be computed: its logits are wanted
-        num_shared = min(source.shared(prompt), usable)
-        num_stored, snapshot = self._prefix_cache.longest(prompt)
-        num_stored = min(num_stored, usable)
+        shared = {slot.index: self._num_shared(slot, prompt[:usable]) for slot in self._slots}
+        source = max(self._slots, key=lambda slot: (shared[slot.index], slot.request is None))
+        num_shared = shared[source.index]
+        num_stored, snapshot = self._prefix_cache.longest(prompt[:usable])
         num_lost = len(source.token_ids) - num_shared
         can_be_in_place = source.request is None and num_lost <= _MAX_LOST_TOKENS
         if num_stored > num_shared and snapshot is not None:
@@ -89,8 +89,12 @@ class SlotTable:
         return slot
 
     def keep_stable_prefix(self, slot: Slot, request: GenerationRequest) -> None:
-        """Store the prompt's stable beginning in the prefix cache unless it is there."""
-        if request.num_stable < _MIN_STABLE_TOKENS:
+        """Store the prompt's stable beginning in the prefix cache unless it is there.
+
+        To be called when that beginning is in KV, before much more is.
+        """
+        num_stable = request.num_stable
+        if num_stable < max(_MIN_STABLE_TOKENS, self._decoder.shortest(slot.index)):
             return
         stable = request.prompt_ids[: request.num_stable]
         if not self._prefix_cache.covers(stable):
@@ -107,6 +111,11 @@ class SlotTable:
         slot.token_ids = []
         self.release(slot)
         self._decoder.truncate(slot.index, 0)
+
+    def _num_shared(self, slot: Slot, prompt: TokenArray) -> int:
+        """How many leading tokens of `prompt` the KV of `slot` can be cut back to."""
+        num_shared = slot.shared(prompt)
+        return num_shared if num_shared >= self._decoder.shortest(slot.index) else 0
 
     def _touch(self, slot: Slot) -> None:
         self._num_uses += 1

@@ -67,6 +67,23 @@ def quantize(weights: Floats, grids: Sequence[Grid], *, bits: int | None = None)
     return _round_to_8_bits(weights, grids)
 
 
+def round_to_4_bits(weights: Floats, block_size: int = DEFAULT_BLOCK_SIZE) -> QuantizedMatrix:
+    """Quantise float32[rows, columns] to 16 levels, without offsets.
+
+    The value of greatest magnitude in a block is met exactly and becomes code 0, whatever its sign:
+    the rule of GGUF's Q4_0, so that weights trained for that grid (QAT) are kept.
+
+    Source: `quantize_row_q4_0_ref` of ggml.
+    """
+    blocks = _blocks(weights, block_size)
+    low, high = blocks.min(axis=-1), blocks.max(axis=-1)
+    scales = np.where(-low >= high, low, high) / np.float32(-8)
+    codes = blocks * _inverse(scales)[..., None]
+    codes += np.float32(8.5)
+    levels = np.minimum(codes, np.float32(15.5)).astype(np.uint8)  # cuts off: 8.5 rounds
+    return QuantizedMatrix(4, block_size, levels[..., 0::2] | (levels[..., 1::2] << 4), scales)
+
+
 def _keep_4_bits(weights: Floats, steps: Floats, offsets: Floats) -> QuantizedMatrix:
     blocks = _blocks(weights, DEFAULT_BLOCK_SIZE)
     levels = np.rint((blocks - offsets[..., None]) * _inverse(steps)[..., None]).astype(np.uint8)

@@ -158,7 +158,7 @@ class Responder:
         tool = scene.tools.get(match.label)
         legal = legal_schema(tool, scene.context(npc, turn.prospect.speaker_id))
         if legal is None:
-            return self._refused(turn, tool, mentions)
+            return await self._perform_chosen(turn, tool, _named(tool, mentions))
         filled = fill(
             tool.schema,
             legal,
@@ -172,14 +172,6 @@ class Responder:
                 return None
             filled = {**filled.filled, filled.parameter: filled.mentioned_id}
         return await self._perform_chosen(turn, tool, filled)
-
-    def _refused(self, turn: Turn, tool: Tool, mentions: Sequence[Mention]) -> Performed:
-        """A tool was asked for that has nothing to work on now."""
-        item = next((mention.id for mention in mentions if mention.kind == "item"), None)
-        text = f"There is nothing to {tool.name.replace('_', ' ')} now."
-        performed = Performed(tool, {"item": item} if item else {}, refusal("not_now", text))
-        turn.used(performed)
-        return performed
 
     async def _let_model_act(self, turn: Turn, backend: Backend, instruction: str) -> None:
         scene, npc = self._scene, turn.npc
@@ -316,6 +308,15 @@ class Responder:
 def _tools_now(npc: Npc) -> list[str]:
     """The tools that may be chosen in the NPC's present state."""
     return [name for name in npc.node.tools if name != "say"] if npc.node.mind == "model" else []
+
+
+def _named(tool: Tool, mentions: Sequence[Mention]) -> dict[str, str]:
+    """The argument that a text names for a tool that is not legal now: the refusal speaks of it."""
+    for name, schema in tool.schema.get("properties", {}).items():
+        if name in tool.schema.get("required", ()) and "item" in schema.get("x-ref", ""):
+            item = next((mention.id for mention in mentions if mention.kind == "item"), None)
+            return {name: item} if item else {}
+    return {}
 
 
 def _is_able(backend: Backend | None) -> bool:

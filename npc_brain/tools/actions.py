@@ -275,8 +275,6 @@ def outcome_text(
     match status:
         case "done":
             text = f"{npc} {phrase.past}"
-        case "refused" if phrase.other:
-            text = f"{phrase.other} refused {phrase.subject}{why}"
         case "refused" | "failed":
             text = f"{npc} could not {phrase.base}{why}"
         case "cancelled":

@@ -198,17 +198,13 @@ def _check_trade(ctx: ToolContext, args: TradeArguments) -> ToolResult | None:
 def _describe_give(world: World, args: GiveArguments) -> Phrase:
     to = world.name_of(args.to)
     what = wording.counted(args.count, world.name_of(args.item))
-    return Phrase(
-        f"give {to} {what}", f"gave {to} {what}", f"giving {to} {what}", other=to, subject=what
-    )
+    return Phrase(f"give {to} {what}", f"gave {to} {what}", f"giving {to} {what}")
 
 
 def _describe_take(world: World, args: TakeArguments) -> Phrase:
     source = world.name_of(args.source)
     what = f"{wording.counted(args.count, world.name_of(args.item))} from {source}"
-    return Phrase(
-        f"take {what}", f"took {what}", f"taking {what}", other=source, subject="to hand it over"
-    )
+    return Phrase(f"take {what}", f"took {what}", f"taking {what}")
 
 
 def _describe_trade(world: World, args: TradeArguments) -> Phrase:
@@ -216,9 +212,7 @@ def _describe_trade(world: World, args: TradeArguments) -> Phrase:
     given = wording.counted(args.give_count, world.name_of(args.give_item))
     taken = wording.counted(args.take_count, world.name_of(args.take_item))
     what = f"{given} to {partner} for {taken}"
-    return Phrase(
-        f"trade {what}", f"traded {what}", f"trading {what}", other=partner, subject="the trade"
-    )
+    return Phrase(f"trade {what}", f"traded {what}", f"trading {what}")
 
 
 def _describe_use(world: World, args: UseArguments) -> Phrase:

@@ -171,17 +171,11 @@ class ToolKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """What an action is called in a sentence: (to) "give Bo a coin", "gave …", "giving …".
-
-    Attributes:
-        other: The name of whoever can turn it down, if anyone; `subject` is what they turn down.
-    """
+    """What an action is called in a sentence: (to) "give Bo a coin", "gave …", "giving …"."""
 
     base: str
     past: str
     present: str
-    other: str = ""
-    subject: str = ""
 
 
 @dataclass(frozen=True, slots=True)

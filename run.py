@@ -2,11 +2,13 @@
 """Set up and run npc_brain from a checkout, with nothing but Python 3.11 or newer.
 
     python3 run.py demo [...]          the sample game in the terminal
-    python3 run.py test [--full] [...] the project's tests (--full: the counts as written, slow)
+    python3 run.py test [--full] [...] the project's tests; --full: the counts as written (slow),
+                                       and comparisons with torch and transformers
     python3 run.py ARGS...             any other `npc-brain` command
 
 The first run makes a virtual environment in `.venv` and installs the project into it; later runs
-start at once. Set NPC_BRAIN_EXTRA to `gpu` or `directml` to install that build of onnxruntime.
+start at once. Set NPC_BRAIN_EXTRA to `gpu` or `directml` to install that build of onnxruntime, and
+NPC_BRAIN_TEST_EXTRA to `reference` for the comparisons without --full.
 """
 
 import hashlib
@@ -60,14 +62,15 @@ def main(arguments: list[str]) -> int:
         return 2
     is_test = arguments[:1] == ["test"]
     runtime = os.environ.get("NPC_BRAIN_EXTRA", "cpu")
+    is_full = "--full" in arguments
+    references = "reference" if is_full else os.environ.get("NPC_BRAIN_TEST_EXTRA", "")
     try:
-        set_up([runtime, "test"] if is_test else [runtime])
+        set_up([extra for extra in (runtime, "test", references) if extra] if is_test else [runtime])
     except subprocess.CalledProcessError as error:
         say(f"installing failed (exit {error.returncode}); see above")
         return 1
     if not is_test:
         return run([str(PYTHON), "-m", "npc_brain", *(arguments or ["--help"])])
-    is_full = "--full" in arguments
     rest = [argument for argument in arguments[1:] if argument != "--full"]
     pytest = [str(PYTHON), "-m", "pytest", f"--rootdir={ROOT}", "-c", str(ROOT / "pyproject.toml")]
     paths = [] if any(not argument.startswith("-") for argument in rest) else [str(ROOT / "tests")]

@@ -63,9 +63,9 @@ def main(arguments: list[str]) -> int:
     is_test = arguments[:1] == ["test"]
     runtime = os.environ.get("NPC_BRAIN_EXTRA", "cpu")
     is_full = "--full" in arguments
-    references = "reference" if is_full else os.environ.get("NPC_BRAIN_TEST_EXTRA", "")
+    more = "reference" if is_full else os.environ.get("NPC_BRAIN_TEST_EXTRA", "")
     try:
-        set_up([extra for extra in (runtime, "test", references) if extra] if is_test else [runtime])
+        set_up([runtime, "test", *more.split()] if is_test else [runtime])
     except subprocess.CalledProcessError as error:
         say(f"installing failed (exit {error.returncode}); see above")
         return 1

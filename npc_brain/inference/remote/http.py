@@ -10,7 +10,7 @@ Source: server-sent events, WHATWG HTML section 9.2; OpenAI's streams put one JS
 
 import json
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from threading import Lock
@@ -56,6 +56,7 @@ class Exchange:
         kind = HTTPSConnection if address.is_secure else HTTPConnection
         self._connection = kind(address.host, address.port, timeout=CONNECT_TIMEOUT_S)
         self._socket: socket.socket | None = None
+        self._response: HTTPResponse | None = None
         self._is_closed = False
         self._lock = Lock()
 
@@ -67,9 +68,9 @@ class Exchange:
         except (OSError, HTTPException) as error:
             raise self._failure(error) from error
         finally:
-            self.close()
+            self._release()
 
-    def post(self, path: str, body: Any) -> Iterator[dict[str, Any]]:
+    def post(self, path: str, body: Any) -> Generator[dict[str, Any], None, None]:
         """Send `body` as JSON and give the objects of the answer as they come.
 
         A server that does not stream gives one. Raises ServerError, also when the stream breaks off
@@ -87,7 +88,7 @@ class Exchange:
         except (OSError, HTTPException) as error:
             raise self._failure(error) from error
         finally:
-            self.close()
+            self._release()
 
     def close(self) -> None:
         """Break the connection off; a thread that waits for it goes on at once with an error."""
@@ -97,6 +98,12 @@ class Exchange:
                 with suppress(OSError):
                     # Not SSLSocket's own method, which pulls the rug from under a reading thread.
                     socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def _release(self) -> None:
+        self.close()
+        if self._response is not None:
+            self._response.close()
+        self._connection.close()
 
     def _send(self, method: str, path: str, body: bytes | None) -> HTTPResponse:
         self._connection.connect()
@@ -109,7 +116,7 @@ class Exchange:
         if body is not None:
             headers["Content-Type"] = "application/json"
         self._connection.request(method, path, body, {**headers, "Connection": "close"})
-        response = self._connection.getresponse()
+        response = self._response = self._connection.getresponse()
         if response.status != 200:
             raise self._refusal(response)
         return response

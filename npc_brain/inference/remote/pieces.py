@@ -1,0 +1,125 @@
+"""Takes streamed text apart: what is meant to be said, and calls that stand in it as markup.
+
+Thoughts that a server did not separate are dropped. Knows text only; see `answer` for its use.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Kind = Literal["text", "json_call", "gemma4_call", "dropped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a text. Calls come whole, without their marks; text comes as it arrives."""
+
+    kind: Kind
+    text: str
+
+
+_MARKS: tuple[tuple[str, str, Kind], ...] = (
+    ("<think>", "</think>", "dropped"),
+    ("<|channel>", "<channel|>", "dropped"),
+    ("<|tool_response>", "<tool_response|>", "dropped"),
+    ("<|tool_call>", "<tool_call|>", "gemma4_call"),
+    ("<tool_call>", "</tool_call>", "json_call"),
+)
+
+
+class TextSplitter:
+    """Splits a text that comes piece by piece."""
+
+    def __init__(self) -> None:
+        self._text = ""
+        self._within: tuple[str, str, Kind] | None = None
+
+    def push(self, text: str) -> list[Piece]:
+        """The pieces that `text` completes."""
+        self._text += text
+        return list(self._take())
+
+    def end(self) -> list[Piece]:
+        """What is left when no more comes; a call may lack its closing mark."""
+        text, self._text = self._text, ""
+        kind: Kind = self._within[2] if self._within else "text"
+        return [Piece(kind, text)] if text and kind != "dropped" else []
+
+    def _take(self) -> Iterator[Piece]:
+        while True:
+            if self._within is not None:
+                body, mark, rest = self._text.partition(self._within[1])
+                if not mark:
+                    return
+                if self._within[2] != "dropped":
+                    yield Piece(self._within[2], body)
+                self._text, self._within = rest, None
+            places = [(self._text.find(mark[0]), mark) for mark in _MARKS if mark[0] in self._text]
+            if not places:
+                end = len(self._text) - _num_held(self._text)
+                if end:
+                    yield Piece("text", self._text[:end])
+                self._text = self._text[end:]
+                return
+            place, self._within = min(places)
+            if place:
+                yield Piece("text", self._text[:place])
+            self._text = self._text[place + len(self._within[0]) :]
+
+
+def _num_held(text: str) -> int:
+    """How many characters at the end of `text` may be the beginning of a mark."""
+    start = text.rfind("<")
+    tail = text[start:] if start >= 0 else ""
+    return len(tail) if tail and any(mark[0].startswith(tail) for mark in _MARKS) else 0
+
+
+_SAY = re.compile(
+    r'\s*(?:```(?:json)?\s*)?\{\s*"say"\s*:\s*"((?:[^"\\]|\\(?:u[0-9a-fA-F]{4}|[^u]))*)', re.DOTALL
+)
+_JSON_START = re.compile(r"\s*(?:`|\{|$)")
+
+
+class JsonAnswer:
+    """Reads `{"say": …}` as it comes, and `{"call": …}` when it is whole.
+
+    A model that does not keep to JSON is taken to be speaking.
+    """
+
+    def __init__(self) -> None:
+        self._text = ""
+        self._num_said = 0
+
+    def push(self, text: str) -> str:
+        """What is said now."""
+        self._text += text
+        if not _JSON_START.match(self._text):
+            return self._more(self._text)
+        match = _SAY.match(self._text)
+        if match is None:
+            return ""
+        said: str = json.loads(f'"{match[1]}"', strict=False)
+        if said and "\ud800" <= said[-1] <= "\udbff":
+            said = said[:-1]  # half a character
+        return self._more(said)
+
+    def calls(self) -> list[tuple[str, Any]]:
+        """Names and arguments of the calls in the whole text. Raises ValueError if it is broken."""
+        if self._num_said or not _JSON_START.match(self._text):
+            return []
+        rest = self._text.strip().removeprefix("```json").strip("`").strip()
+        calls = []
+        while rest:
+            value, end = json.JSONDecoder(strict=False).raw_decode(rest)
+            rest = rest[end:].lstrip(" \r\n\t,")
+            if isinstance(value, dict) and "say" not in value:
+                name = value.get("call", value.get("name"))
+                calls.append((str(name), value.get("arguments", {})))
+        return calls
+
+    def _more(self, said: str) -> str:
+        piece = said[self._num_said :]
+        self._num_said = len(said)
+        return piece

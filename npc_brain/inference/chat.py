@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 Role = Literal["system", "user", "assistant", "tool"]
+AudioEncoding = Literal["wav", "pcm_s16", "pcm_f32"]
+"""A WAV file, or bare little-endian mono samples."""
+Sense = Literal["see", "hear"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,27 @@ class FunctionCall:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """A PNG or JPEG file. `num_soft_tokens` is filled in by the backend."""
+
+    data: bytes = field(repr=False)
+    num_soft_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A WAV file, or bare mono samples with their rate. `num_soft_tokens` is the backend's."""
+
+    data: bytes = field(repr=False)
+    encoding: AudioEncoding = "wav"
+    sample_rate_hz: int = 0
+    num_soft_tokens: int = 0
+
+
+Media = Picture | Sound
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One message of a conversation.
 
@@ -29,12 +53,15 @@ class Message:
         content: Plain text. Data, whatever it spells: it never becomes a control token.
         calls: The calls of an `assistant` message, in order.
         name: The function's name, on `tool` messages.
+        media: Pictures and sounds of a `user` message. A backend leaves out what its model cannot
+            take in: see `Backend.senses`.
     """
 
     role: Role
     content: str = ""
     calls: tuple[FunctionCall, ...] = ()
     name: str = ""
+    media: tuple[Media, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +214,11 @@ class Backend(Protocol):
 
     picks_tools: bool
     """Whether the model is able enough to choose tools itself (`tool_choice: model`)."""
+
+    @property
+    def senses(self) -> frozenset[Sense]:
+        """What of `Message.media` the model can take in; the rest is left out of the prompt."""
+        ...
 
     @property
     def stats(self) -> BackendStats:

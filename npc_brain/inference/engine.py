@@ -17,6 +17,7 @@ from npc_brain.clock import Clock
 from npc_brain.errors import ErrorCode, InferenceError
 from npc_brain.inference.chat import BackendStats, FinishReason
 from npc_brain.inference.decoder import Decoder, Logits
+from npc_brain.inference.media.soft_tokens import decoder_input
 from npc_brain.inference.prefix_cache import PrefixCache
 from npc_brain.inference.request import GenerationRequest
 from npc_brain.inference.slots import Slot, SlotTable
@@ -203,7 +204,9 @@ class Engine:
 
     def _append(self, slot: Slot, request: GenerationRequest, token_ids: list[int]) -> None:
         try:
-            logits = self._decoder.prefill(slot.index, token_ids)
+            start = len(slot.token_ids)
+            ids, rows = decoder_input(token_ids, start, request.soft_rows)
+            logits = self._decoder.prefill(slot.index, ids, embeddings=rows)
             slot.token_ids += token_ids
             del slot.todo[: len(token_ids)]
             if request.prefilled_s is None and len(slot.token_ids) >= request.num_stable:

@@ -1,7 +1,7 @@
 """One generation request in tokens, and the handle that its caller holds."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import RLock
 
@@ -28,6 +28,8 @@ class GenerationRequest:
         parser: Turns tokens into events.
         stop_ids: Tokens that end the completion; they are not part of it.
         constraint: The grammar; None allows every token.
+        soft_rows: Embeddings of soft positions, by the position in the prompt where they begin;
+            `prompt_ids` has content ids there (see `media.soft_tokens`).
         num_stable: Leading prompt tokens worth keeping in the prefix cache.
         max_tokens: Completion limit; 0 only fills the prefix cache.
         completion_ids: The tokens so far.
@@ -44,6 +46,7 @@ class GenerationRequest:
     stop_ids: frozenset[int]
     max_tokens: int
     constraint: Constraint | None = None
+    soft_rows: Mapping[int, npt.NDArray[np.float32]] = field(default_factory=dict)
     num_stable: int = 0
     priority: int = 0
     deadline_s: float | None = None

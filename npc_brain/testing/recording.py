@@ -23,6 +23,7 @@ from npc_brain.inference.chat import (
     FunctionCall,
     Generation,
     Message,
+    Sense,
     TextDelta,
 )
 
@@ -35,6 +36,7 @@ class RecordingBackend:
         self._file = file
         self.model_name = backend.model_name
         self.picks_tools = backend.picks_tools
+        self.senses: frozenset[Sense] = backend.senses
 
     @property
     def stats(self) -> BackendStats:
@@ -81,6 +83,7 @@ class ReplayBackend:
         self.num_missing = 0
         self._recorded: dict[str, deque[list[ChatEvent]]] = {}
         self.model_name, self.picks_tools = "replay", False
+        self.senses: frozenset[Sense] = frozenset()
         try:
             for line in path.read_text(encoding="utf-8").splitlines():
                 entry = json.loads(line)

@@ -31,8 +31,10 @@ OWNERS = {
     "zmq": {"transport", "client"},
     "msgpack": {"protocol/codec.py", "session/saved_state.py"},
     "onnxruntime": {
+        "inference/media/encoder.py",
         "inference/onnx_decoder.py",
         "inference/providers.py",
+        "inference/published_decoder.py",
         "inference/sentence_encoder.py",
         "cli/doctor.py",
     },

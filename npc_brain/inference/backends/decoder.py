@@ -1,8 +1,10 @@
 """A backend made of a decoder, a tokenizer and a chat format."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from npc_brain.clock import Clock, MonotonicClock
+from npc_brain.inference.backends.media_queue import Encoder, MediaQueue
 from npc_brain.inference.chat import (
     BackendStats,
     ChatEvent,
@@ -11,11 +13,13 @@ from npc_brain.inference.chat import (
     LineRule,
     Message,
     Sampling,
+    Sense,
 )
 from npc_brain.inference.decoder import Decoder
 from npc_brain.inference.engine import Engine
 from npc_brain.inference.formats.base import ChatFormat, Prompt
 from npc_brain.inference.grammar import GrammarCompiler, clean_line
+from npc_brain.inference.media.soft_tokens import with_content_ids
 from npc_brain.inference.request import GenerationRequest
 from npc_brain.inference.sampler import Sampler
 
@@ -43,8 +47,12 @@ class DecoderBackend:
         max_queued: int = 64,
         prefix_cache_bytes: int = 256 * 1024 * 1024,
         starts_thread: bool = True,
+        media_encoder: Encoder | None = None,
     ) -> None:
-        """Take over `decoder`; without `starts_thread` the caller runs `engine.step` itself."""
+        """Take over `decoder` and `media_encoder`.
+
+        Without `starts_thread` the caller runs `engine.step` itself.
+        """
         self.model_name = model_name
         self.picks_tools = picks_tools
         self._format = chat_format
@@ -61,8 +69,16 @@ class DecoderBackend:
             max_queued=max_queued,
             prefix_cache_bytes=prefix_cache_bytes,
         )
+        self._media: MediaQueue | None = None
+        if media_encoder is not None and media_encoder.senses:
+            self._media = MediaQueue(media_encoder, self.engine, clock or MonotonicClock())
         if starts_thread:
             self.engine.start()
+
+    @property
+    def senses(self) -> frozenset[Sense]:
+        """See `chat.Backend.senses`."""
+        return self._media.senses if self._media else frozenset()
 
     @property
     def stats(self) -> BackendStats:
@@ -74,13 +90,16 @@ class DecoderBackend:
 
         When the conversation does not fit the model's context, the oldest messages are left out.
         Raises InferenceError (`too_many_queued`, `bad_tool`), also when max_tokens is too few for
-        any completion or the system text alone does not fit.
+        any completion or the system text alone does not fit; MediaError for a damaged picture or
+        sound.
         """
+        messages = self._media.measured(request.messages) if self._media else _text(request)
+        request = replace(request, messages=messages)
         max_tokens = self._budget(request)
         prompt = self._fitting_prompt(request, max_tokens)
         grammar = self._format.grammar(request.functions, request.line)
         generation = GenerationRequest(
-            prompt_ids=prompt.token_ids,
+            prompt_ids=with_content_ids(prompt.token_ids, prompt.media),
             emit=emit,
             parser=self._format.parser(request.line),
             sampler=Sampler(request.sampling),
@@ -91,7 +110,10 @@ class DecoderBackend:
             priority=request.priority,
             deadline_s=request.deadline_s,
         )
-        self.engine.submit(generation)
+        if self._media and prompt.media:
+            self._media.submit(generation, prompt.media)
+        else:
+            self.engine.submit(generation)
         return generation
 
     def prewarm(
@@ -118,6 +140,8 @@ class DecoderBackend:
     def close(self) -> None:
         """See `chat.Backend.close`."""
         self.engine.close()
+        if self._media:
+            self._media.close()
 
     def _budget(self, request: ChatRequest) -> int:
         """The completion's limit; an opener is never cut, even if it alone is longer."""
@@ -134,6 +158,11 @@ class DecoderBackend:
             is_fitting = len(prompt.token_ids) + max_tokens <= self._max_context
             if is_fitting or not _drop_oldest(messages):
                 return prompt  # if it is still too long, the engine refuses it and says why
+
+
+def _text(request: ChatRequest) -> tuple[Message, ...]:
+    """The messages without what can only be seen or heard."""
+    return tuple(replace(message, media=()) for message in request.messages)
 
 
 def _drop_oldest(messages: list[Message]) -> bool:

@@ -9,8 +9,9 @@ from npc_brain.clock import Clock
 from npc_brain.errors import InferenceError
 from npc_brain.inference.backends.decoder import DecoderBackend
 from npc_brain.inference.formats import chat_format
+from npc_brain.inference.media.encoder import MediaEncoder
 from npc_brain.inference.model_dir import load_model_info
-from npc_brain.inference.onnx_decoder import OnnxDecoder
+from npc_brain.inference.open_decoder import OpenedDecoder, open_decoder
 from npc_brain.inference.providers import AUTO, CPU
 from npc_brain.inference.tokenizer import Tokenizer
 
@@ -57,7 +58,7 @@ class OnnxBackend(DecoderBackend):
         tokenizer = Tokenizer.load(model_dir)
         form = chat_format(info.chat_format, tokenizer, bos_id=info.bos_id, stop_ids=info.stop_ids)
         open_on = partial(
-            OnnxDecoder,
+            open_decoder,
             model_dir,
             num_slots=num_slots,
             max_context=max_context,
@@ -72,10 +73,13 @@ class OnnxBackend(DecoderBackend):
             picks_tools=info.architecture in _TOOL_PICKING_ARCHITECTURES,
             clock=clock,
             max_queued=max_queued,
+            media_encoder=MediaEncoder(model_dir, num_threads=num_threads, provider=provider),
         )
 
 
-def _working_decoder(open_on: Callable[..., OnnxDecoder], provider: str) -> tuple[OnnxDecoder, str]:
+def _working_decoder(
+    open_on: Callable[..., OpenedDecoder], provider: str
+) -> tuple[OpenedDecoder, str]:
     """A decoder that has computed a token, and a notice if that took another provider."""
     decoder = open_on(provider=provider)
     if decoder.provider == CPU:

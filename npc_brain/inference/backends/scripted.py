@@ -26,6 +26,7 @@ from npc_brain.inference.chat import (
     Generation,
     LineRule,
     Message,
+    Sense,
     TextDelta,
 )
 from npc_brain.inference.grammar import clean_line
@@ -113,6 +114,7 @@ class ScriptedBackend:
         """
         self.model_name = model_name
         self.picks_tools = picks_tools
+        self.senses: frozenset[Sense] = frozenset()
         self.stats = BackendStats()
         self.requests: list[ChatRequest] = []
         self._script = script

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from npc_brain.errors import InferenceError
 from npc_brain.inference.chat import ChatEvent, FunctionSchema, LineRule, Message, TextDelta
 from npc_brain.inference.grammar import clean_line
+from npc_brain.inference.media.soft_tokens import MediaSpan
 from npc_brain.inference.tokenizer import Tokenizer
 
 MAX_CALLS = 4
@@ -25,10 +26,12 @@ class Prompt:
         token_ids: The whole prompt, up to where the completion begins.
         num_stable: Of these, the tokens at the start that stay the same between the turns of a
             conversation (persona and functions); worth keeping in the prefix cache.
+        media: Where pictures and sounds stand.
     """
 
     token_ids: tuple[int, ...]
     num_stable: int
+    media: tuple[MediaSpan, ...] = ()
 
 
 class CompletionParser(ABC):

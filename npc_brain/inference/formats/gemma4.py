@@ -12,9 +12,18 @@ of thought that larger models want spoils E2B and E4B (ollama issue 15536).
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from npc_brain.inference.chat import CallEvent, ChatEvent, FunctionSchema, LineRule, Message
+from npc_brain.inference.chat import (
+    CallEvent,
+    ChatEvent,
+    FunctionSchema,
+    LineRule,
+    Media,
+    Message,
+    Picture,
+    Sound,
+)
 from npc_brain.inference.formats.base import (
     MAX_CALLS,
     ChatFormat,
@@ -26,10 +35,14 @@ from npc_brain.inference.formats.base import (
 from npc_brain.inference.formats.gemma4_grammar import CallRules
 from npc_brain.inference.formats.gemma4_syntax import Markers, Piece, Syntax, encode, read_call
 from npc_brain.inference.grammar import line_terminal
+from npc_brain.inference.media.soft_tokens import MediaSpan
 from npc_brain.inference.tokenizer import Tokenizer
 
 _THOUGHT_HEAD = "thought\n"
 _CLOSING = ("channel_end", "call_end", "quote")
+_PICTURE_MARKERS = ("<|image>", "<|image|>", "<image|>")
+_SOUND_MARKERS = ("<|audio>", "<|audio|>", "<audio|>")
+"""Before, once for each soft token, and after."""
 _THOUGHT = re.compile(r"<\|channel>.*?(<channel\|>|\Z)", re.DOTALL)
 
 
@@ -69,7 +82,8 @@ class Gemma4Format(ChatFormat):
         head: list[Piece] = [self.bos_id, *self._system_turn(system, functions)]
         spoken = [message for message in messages if message.role != "system"]
         stable = encode(head, self.tokenizer)
-        return Prompt((*stable, *encode(self._turns(spoken), self.tokenizer)), len(stable))
+        token_ids = (*stable, *encode(self._turns(spoken), self.tokenizer))
+        return Prompt(token_ids, len(stable), tuple(self._spans(token_ids, spoken)))
 
     def _system_turn(self, texts: list[str], functions: Sequence[FunctionSchema]) -> list[Piece]:
         text = "\n\n".join(stripped for text in texts if (stripped := text.strip()))
@@ -101,7 +115,7 @@ class Gemma4Format(ChatFormat):
             if message.role == "user":
                 pieces += close_turn * is_open
                 is_open = False
-                pieces += [self._markers.turn, "user\n", message.content.strip(), *close_turn]
+                pieces += [self._markers.turn, "user\n", *self._said(message), *close_turn]
                 continue
             pieces += open_turn * (not is_open)
             is_open = True
@@ -117,6 +131,31 @@ class Gemma4Format(ChatFormat):
             pieces += [text, *close_turn]
             is_open = False
         return pieces + open_turn * (not is_open)
+
+    def _said(self, message: Message) -> list[Piece]:
+        """Pictures, then the text, then sounds: the order that Google advises."""
+        pictures = [each for each in message.media if isinstance(each, Picture)]
+        sounds = [each for each in message.media if isinstance(each, Sound)]
+        return [
+            *(piece for each in pictures for piece in self._soft(each)),
+            message.content.strip(),
+            *(piece for each in sounds for piece in self._soft(each)),
+        ]
+
+    def _soft(self, media: Media) -> list[Piece]:
+        begin, soft, end = map(self.tokenizer.control_id, _markers_of(media))
+        return [begin, *[soft] * media.num_soft_tokens, end]
+
+    def _spans(self, token_ids: Sequence[int], messages: Sequence[Message]) -> Iterator[MediaSpan]:
+        """Where the media of `messages` stand; nothing else makes their control tokens."""
+        media = [each for message in messages for each in message.media if message.role == "user"]
+        for kind in (Picture, Sound):
+            start = 0
+            for each in media:
+                if isinstance(each, kind):
+                    begin = self.tokenizer.control_id(_markers_of(each)[0])
+                    start = token_ids.index(begin, start) + 1
+                    yield MediaSpan(start, each)
 
     def grammar(self, functions: Sequence[FunctionSchema], line: LineRule) -> str:
         """See `ChatFormat.grammar`."""
@@ -184,6 +223,10 @@ class Gemma4Parser(CompletionParser):
             call_ids, self._call_ids = self._call_ids, None
             return [CallEvent(read_call(call_ids, self._tokenizer, markers.quote))]
         return []
+
+
+def _markers_of(media: Media) -> tuple[str, str, str]:
+    return _PICTURE_MARKERS if isinstance(media, Picture) else _SOUND_MARKERS
 
 
 def _ranges(token_ids: set[int]) -> str:

@@ -11,12 +11,12 @@ import math
 import struct
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from npc_brain.errors import MediaError
+from npc_brain.inference.chat import AudioEncoding
 
 SAMPLE_RATE_HZ = 16_000
 """What the model hears."""
@@ -43,8 +43,6 @@ _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 
 Samples = npt.NDArray[np.float32]
 """float32[samples], mono, -1 to 1."""
-Encoding = Literal["wav", "pcm_s16", "pcm_f32"]
-"""A WAV file, or bare little-endian mono samples."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,13 +80,13 @@ def audio_features(samples: Samples) -> AudioFeatures:
     return AudioFeatures(features, mask, num_soft_tokens)
 
 
-def num_audio_tokens(data: bytes, encoding: Encoding = "wav", sample_rate_hz: int = 0) -> int:
+def num_audio_tokens(data: bytes, encoding: AudioEncoding = "wav", sample_rate_hz: int = 0) -> int:
     """How many soft tokens a sound becomes. Raises as `decode_audio` and `audio_features` do."""
     samples, rate_hz = _read(data, encoding, sample_rate_hz)
     return _count_tokens(_resampled_length(len(samples), rate_hz))
 
 
-def decode_audio(data: bytes, encoding: Encoding = "wav", sample_rate_hz: int = 0) -> Samples:
+def decode_audio(data: bytes, encoding: AudioEncoding = "wav", sample_rate_hz: int = 0) -> Samples:
     """A sound as mono samples at 16 kHz; several channels are averaged.
 
     Args:
@@ -153,7 +151,7 @@ def _count_tokens(num_samples: int) -> int:
     return -(-num_frames // 4)
 
 
-def _read(data: bytes, encoding: Encoding, sample_rate_hz: int) -> tuple[Samples, int]:
+def _read(data: bytes, encoding: AudioEncoding, sample_rate_hz: int) -> tuple[Samples, int]:
     """float32[samples, channels], -1 to 1, and their rate."""
     if encoding == "wav":
         samples, sample_rate_hz = _read_wav(data)

@@ -348,9 +348,9 @@ def test_chunks_of_a_slow_model_are_smaller() -> None:
     rig = Rig(max_context=2000)
     prefill = rig.decoder.prefill
 
-    def slow_prefill(slot: int, token_ids: Sequence[int], *, all_logits: bool = False) -> Any:
+    def slow_prefill(slot: int, token_ids: Sequence[int], **kwargs: Any) -> Any:
         rig.clock.advance(0.01 * len(token_ids))
-        return prefill(slot, token_ids)
+        return prefill(slot, token_ids, **kwargs)
 
     rig.decoder.prefill = slow_prefill  # type: ignore[method-assign]
     rig.submit("a", [1] * 300)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npc_brain.errors import MediaError
+from npc_brain.inference.chat import AudioEncoding
 from npc_brain.inference.media.audio import (
-    Encoding,
     audio_features,
     decode_audio,
     num_audio_tokens,
@@ -61,7 +61,7 @@ def test_channels_are_averaged() -> None:
 
 
 @pytest.mark.parametrize("encoding", ["pcm_s16", "pcm_f32"])
-def test_bare_samples(encoding: Encoding) -> None:
+def test_bare_samples(encoding: AudioEncoding) -> None:
     samples = chirp(0.2)
     data = as_pcm(samples, 16) if encoding == "pcm_s16" else samples.astype("<f4").tobytes()
     assert np.abs(decode_audio(data, encoding, 16_000) - samples).max() < 1e-4

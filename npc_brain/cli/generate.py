@@ -106,7 +106,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace) -> int:
     """Generate and print; 0, or an error."""
-    from npc_brain.inference.onnx_decoder import OnnxDecoder
+    from npc_brain.inference.open_decoder import open_decoder
 
     _check(args)
     given = None if args.tokens is None else _read_tokens(args.tokens)
@@ -117,7 +117,7 @@ def run(args: argparse.Namespace) -> int:
     if given is None:
         given = [] if info.bos_id is None else [info.bos_id]
         given += tokenizer.encode(args.prompt)
-    decoder = OnnxDecoder(model_dir, max_context=len(given) + args.max_tokens)
+    decoder = open_decoder(model_dir, max_context=len(given) + args.max_tokens)
     load_ms = (time.perf_counter() - started) * 1e3
     stream = tokenizer.stream()
 

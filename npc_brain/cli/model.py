@@ -4,9 +4,21 @@ import argparse
 from pathlib import Path
 
 from npc_brain.cli.progress import progress_bar
-from npc_brain.errors import ErrorCode, ModelError, UsageError
-from npc_brain.inference.importing.catalogue import CATALOGUE, CatalogueEntry, model_path, pull
+from npc_brain.errors import ErrorCode, ModelError
+from npc_brain.inference.importing.catalogue import (
+    CATALOGUE,
+    CatalogueEntry,
+    HubEntry,
+    model_path,
+    pull,
+)
 from npc_brain.inference.model_dir import INFO_FILE, ModelInfo, load_model_info, verify
+
+_VARIANT_HELP = "of published ONNX files: q4 (for a CPU), q4f16 (for a GPU), fp16, quantized, fp32"
+_SOURCE_HELP = (
+    "a .gguf file (llama, gemma3), a directory with Gemma 4 as safetensors or published ONNX "
+    "files, or a local name: ollama:MODEL:TAG, lmstudio:PUBLISHER/MODEL/FILE"
+)
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -19,11 +31,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
     action = actions.add_parser("pull", help="fetch a model and convert it, once")
     action.add_argument("name", metavar="M", help="a name that `model list` shows")
+    action.add_argument("--variant", help=_VARIANT_HELP)
     action.set_defaults(run=_run_pull)
 
-    action = actions.add_parser("import", help="make a model directory from a GGUF file")
-    action.add_argument("source", metavar="SRC", type=Path, help="a .gguf file (llama or gemma3)")
+    action = actions.add_parser("import", help="make a model directory from what you have")
+    action.add_argument("source", metavar="SRC", help=_SOURCE_HELP)
     action.add_argument("target", metavar="DIR", type=Path, help="a directory that is not there")
+    action.add_argument("--variant", help=_VARIANT_HELP)
     action.set_defaults(run=_run_import)
 
     action = actions.add_parser("info", help="what a model directory holds")
@@ -44,18 +58,16 @@ def _run_list(args: argparse.Namespace) -> int:
 
 def _run_pull(args: argparse.Namespace) -> int:
     with progress_bar() as progress:
-        path = pull(_entry(args.name), progress)
+        path = pull(_entry(args.name), progress, variant=args.variant)
     print(path)
     return 0
 
 
 def _run_import(args: argparse.Namespace) -> int:
-    from npc_brain.inference.importing.gguf_import import import_gguf
+    from npc_brain.inference.importing.sources import import_model
 
-    if not args.source.is_file():
-        raise UsageError(f"{args.source} is not there", hint="SRC is a .gguf file")
     with progress_bar() as progress:
-        import_gguf(args.source, args.target, progress)
+        import_model(args.source, args.target, progress, variant=args.variant)
     print(args.target)
     return 0
 
@@ -90,7 +102,7 @@ def _described(info: ModelInfo) -> list[tuple[str, str]]:
     ]
 
 
-def _entry(name: str) -> CatalogueEntry:
+def _entry(name: str) -> CatalogueEntry | HubEntry:
     if name not in CATALOGUE:
         raise ModelError(
             f"there is no model {name!r}, only {', '.join(CATALOGUE)}",

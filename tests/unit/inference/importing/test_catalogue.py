@@ -9,6 +9,7 @@ from npc_brain.inference.importing import catalogue
 from npc_brain.inference.importing.catalogue import (
     CATALOGUE,
     CatalogueEntry,
+    HubEntry,
     model_path,
     resolve_model,
     sources_path,
@@ -78,6 +79,9 @@ def test_unknown_name(name: str) -> None:
 
 
 @pytest.mark.parametrize("entry", CATALOGUE.values(), ids=lambda entry: entry.name)
-def test_entries_are_pinned(entry: CatalogueEntry) -> None:
+def test_entries_are_pinned(entry: CatalogueEntry | HubEntry) -> None:
+    """Files on the hub are not: they are compared with the checksums that the hub tells."""
+    if isinstance(entry, HubEntry):
+        return
     assert all("==" in package for package in entry.packages)
     assert all(len(file.sha256) == 64 and file.num_bytes > 0 for file in entry.files)

@@ -18,8 +18,10 @@ from npc_brain.clock import Clock, MonotonicClock
 from npc_brain.decision.mind import Mind
 from npc_brain.errors import NpcBrainError
 from npc_brain.inference.backends.onnx import OnnxBackend
+from npc_brain.inference.backends.openai import OpenAIBackend
 from npc_brain.inference.importing.catalogue import resolve_model
 from npc_brain.inference.providers import AUTO
+from npc_brain.inference.remote.address import is_server
 from npc_brain.inference.sentence_encoder import SentenceEncoder
 from npc_brain.npc.library import NpcLibrary
 from npc_brain.protocol.codec import DEFAULT_LIMITS
@@ -47,7 +49,7 @@ class SidecarOptions:
 
     Attributes:
         npcs: Directory of NPC files; None: only inline definitions.
-        model: A catalogue name, a model directory, or `none`.
+        model: A catalogue name, a model directory, `openai:URL#MODEL`, or `none`.
         token: What engines must show.
         num_threads: Threads of the model; 0 takes one per core.
         is_spinning: See `OnnxDecoder`.
@@ -79,7 +81,7 @@ class Sidecar:
             options.token,
             model=lambda: ModelStatus(name=options.model, phase=self._status.phase),
             bind=options.bind,
-            features=FEATURES,
+            features=self._features,
             clock=self._clock,
             allow_remote=options.allow_remote,
         )
@@ -140,6 +142,8 @@ class Sidecar:
     async def _load_model(self) -> str:
         """Speak with the model from now on; returns what people should know of how it runs."""
         options = self._options
+        if is_server(options.model):
+            return await self._use_server(options)
         directory = await self._resolve(options.model)
         self._tell("warming", options.model, 0.95)
         backend = await _in_thread(
@@ -153,6 +157,16 @@ class Sidecar:
             )
         )
         self._mind.use_backend(backend)
+        return backend.notice
+
+    async def _use_server(self, options: SidecarOptions) -> str:
+        """Speak with a server's model; also when it is not up yet, since each line asks it anew."""
+        self._tell("loading", options.model, 0.9)
+        backend = OpenAIBackend(options.model, num_parallel=options.num_slots, clock=self._clock)
+        try:
+            await _in_thread(backend.check)
+        finally:
+            self._mind.use_backend(backend)
         return backend.notice
 
     async def _resolve(self, name: str) -> Path:
@@ -169,8 +183,16 @@ class Sidecar:
         self._tell("loading", name, 0.0)
         return await _in_thread(lambda: resolve_model(name, progress))
 
+    def _features(self) -> tuple[str, ...]:
+        return (*FEATURES, *sorted(self._mind.senses))
+
     def _tell(self, phase: Phase, detail: str, progress: float) -> None:
-        self._status = Status(phase=phase, detail=detail, progress=min(1.0, progress))
+        self._status = Status(
+            phase=phase,
+            detail=detail,
+            progress=min(1.0, progress),
+            features=self._features() if phase in ("ready", "degraded") else None,
+        )
         self._server.broadcast(self._status)
 
 

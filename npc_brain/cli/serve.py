@@ -13,6 +13,7 @@ from pathlib import Path
 
 from npc_brain import event_loop
 from npc_brain.errors import UsageError
+from npc_brain.inference.remote.address import is_server, parse_address
 
 PROVIDERS = ("auto", "tensorrt-rtx", "cuda", "directml", "coreml", "cpu")
 """As in `inference.providers`, which `--help` should not have to import the runtime for."""
@@ -26,7 +27,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser("serve", help="run the sidecar that a game talks to")
     parser.add_argument("--npcs", metavar="DIR", type=Path, help="directory of NPC files")
     parser.add_argument(
-        "--model", metavar="M", default="smollm2-135m", help="catalogue name, directory or none"
+        "--model",
+        metavar="M",
+        default="smollm2-135m",
+        help="catalogue name, directory, a server as in openai:http://127.0.0.1:8080/v1#NAME, or "
+        "none",
     )
     parser.add_argument("--bind", metavar="ENDPOINT", default="tcp://127.0.0.1:0")
     parser.add_argument(
@@ -60,6 +65,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(
             f"there is no directory {args.npcs}", hint="--npcs names one with NPC files"
         )
+    if is_server(args.model):
+        parse_address(args.model)  # a wrong one is told before anything is started
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     event_loop.run(_serve(args))
     return 0

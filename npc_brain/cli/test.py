@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from npc_brain.cli.progress import progress_bar
-from npc_brain.errors import UsageError
+from npc_brain.errors import NpcBrainError, UsageError
 
 if TYPE_CHECKING:
     from npc_brain.inference.chat import Backend
     from npc_brain.testing.report import Result
 
 SUFFIX = ".scenario.yaml"
+DEFAULT_MODEL = "smollm2-135m"
+_MODELS = ("onnx", "openai")
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -24,14 +26,18 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument(
         "--backend",
-        choices=("scripted", "replay", "onnx"),
+        choices=("scripted", "replay", "onnx", "openai"),
         default="scripted",
         help="what speaks: each scenario's own script (default), a recording, or a model",
     )
-    parser.add_argument("--model", metavar="M", help="of --backend onnx (default: smollm2-135m)")
+    parser.add_argument(
+        "--model",
+        metavar="M",
+        help=f"of onnx (default: {DEFAULT_MODEL}); openai wants openai:URL#NAME",
+    )
     parser.add_argument("--recording", metavar="FILE", type=Path, help="of --backend replay")
     parser.add_argument(
-        "--record", metavar="FILE", type=Path, help="write down what the model of onnx says"
+        "--record", metavar="FILE", type=Path, help="write down what the model says"
     )
     parser.add_argument("--junit", metavar="FILE", type=Path, help="write a JUnit XML report")
     parser.add_argument("--trace", action="store_true", help="tell what happened in each scenario")
@@ -98,10 +104,12 @@ def scenario_files(paths: Iterable[Path]) -> Iterator[Path]:
 
 
 def _check_options(args: argparse.Namespace) -> None:
-    wants = {"model": "onnx", "record": "onnx", "recording": "replay"}
-    for option, backend in wants.items():
-        if getattr(args, option) is not None and args.backend != backend:
-            raise UsageError(f"--{option} goes with --backend {backend}", hint="add it")
+    wants = {"model": _MODELS, "record": _MODELS, "recording": ("replay",)}
+    for option, backends in wants.items():
+        if getattr(args, option) is not None and args.backend not in backends:
+            raise UsageError(
+                f"--{option} goes with --backend {' or '.join(backends)}", hint="add it"
+            )
     if args.backend == "replay" and args.recording is None:
         raise UsageError(
             "--backend replay needs --recording FILE",
@@ -117,14 +125,27 @@ def _backend(args: argparse.Namespace, stack: ExitStack) -> "Backend | None":
 
     if args.backend == "replay":
         return ReplayBackend(args.recording)
+    model = _model(args)
+    stack.callback(model.close)
+    file = args.record and stack.enter_context(args.record.open("w", encoding="utf-8"))
+    return RecordingBackend(model, file) if file else model
+
+
+def _model(args: argparse.Namespace) -> "Backend":
     from npc_brain.clock import FakeClock
     from npc_brain.inference.backends.onnx import OnnxBackend
+    from npc_brain.inference.backends.openai import OpenAIBackend
     from npc_brain.inference.importing.catalogue import resolve_model
 
+    clock = FakeClock()  # it stands still: how fast the machine is must not change what is said
+    if args.backend == "openai":
+        server = OpenAIBackend(args.model or "", clock=clock)
+        try:
+            server.check()
+        except NpcBrainError:
+            server.close()
+            raise
+        return server
     with progress_bar() as progress:
-        directory = resolve_model(args.model or "smollm2-135m", progress)
-    file = args.record and stack.enter_context(args.record.open("w", encoding="utf-8"))
-    # A clock that stands still: how fast the machine is must not change what is said.
-    onnx = OnnxBackend(directory, clock=FakeClock())
-    stack.callback(onnx.close)
-    return RecordingBackend(onnx, file) if file else onnx
+        directory = resolve_model(args.model or DEFAULT_MODEL, progress)
+    return OnnxBackend(directory, clock=clock)

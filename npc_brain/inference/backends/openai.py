@@ -139,6 +139,7 @@ class OpenAIBackend:
         model_name: What `welcome.model` tells: the model's name there, once it is known.
         picks_tools: Whether the model chooses functions itself.
         stats: Counters since the start.
+        notice: What people should know of where the model runs; may be empty.
     """
 
     def __init__(
@@ -164,7 +165,8 @@ class OpenAIBackend:
         Raises UsageError when the address is wrong.
         """
         self._address = parse_address(address) if isinstance(address, str) else address
-        self.model_name = self._address.model or self._address.url
+        url = self._address.url
+        self.model_name = self._address.model or url
         self.picks_tools = picks_tools
         self.senses: frozenset[Sense] = frozenset()
         self.stats = BackendStats()
@@ -186,8 +188,10 @@ class OpenAIBackend:
         ]
         for thread in self._threads:
             thread.start()
+        self.notice = ""
         if not self._address.is_loopback:
-            _log.warning("what is said to NPCs is sent to %s", self._address.url)
+            self.notice = f"what is said to NPCs leaves this machine: it is sent to {url}"
+            _log.warning("%s", self.notice)
 
     def check(self) -> ServerInfo:
         """Ask the server what it is; blocks for up to some seconds.

@@ -128,9 +128,12 @@ class AnswerReader:
                 events += self._unmarked_calls(is_cut=is_cut)
         if self.has_called:
             return events, "calls", ""
-        is_cut = is_cut and not self._line.has_ended
+        is_ended = self._line.has_ended
+        is_cut = is_cut and not is_ended
         if self._request.line.is_allowed:
             events += self._say(self._line.end(), is_last=True)
+        if not (self.is_complete or is_ended):
+            return events, "error", "the server ended its answer before the model had"
         if self._has_said:
             return events, "length" if self._line.is_full or is_cut else "stop", ""
         return events, "error", self._why_nothing(is_cut=is_cut)

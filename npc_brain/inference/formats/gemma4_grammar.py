@@ -121,9 +121,8 @@ class CallRules:
         is_open_left = core == pattern
         is_closed_right = core.endswith("$") and not core.endswith("\\$")
         core = core.removesuffix("$") if is_closed_right else core
-        bare = re.sub(r"\\.|\[(\\.|[^\]])*\]", "", core)
-        if "^" in bare or "$" in bare or ("|" in bare and core != pattern):
-            raise self._error(f"pattern {pattern!r} has anchors within, which cannot be enforced")
+        if core != pattern and _has_alternatives(core):
+            raise self._error(f"pattern {pattern!r} anchors only some of its alternatives")
         escaped = re.sub(r"\\.|/", lambda match: match[0] if len(match[0]) > 1 else r"\/", core)
         left, right = "(?s:.*)" * is_open_left, "(?s:.*)" * (not is_closed_right)
         return f"/{left}({escaped}){right}/"
@@ -167,6 +166,13 @@ def _either(expressions: Any) -> str:
 def _text(text: str) -> str:
     """`text` as a Lark string."""
     return json.dumps(text, ensure_ascii=False)
+
+
+def _has_alternatives(pattern: str) -> bool:
+    """Whether a regular expression has a `|` outside all groups and classes."""
+    bare = re.sub(r"\\.|\[(\\.|[^\]])*\]", "", pattern)
+    before = (bare[: match.start()] for match in re.finditer(r"\|", bare))
+    return any(text.count("(") == text.count(")") for text in before)
 
 
 def _sorted_keys(mapping: dict[str, Any]) -> list[str]:

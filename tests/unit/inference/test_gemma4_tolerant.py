@@ -67,7 +67,7 @@ def test_nested_values() -> None:
     ],
 )
 def test_json_and_python_values(body: str) -> None:
-    """Reported as vLLM 51284, 51307: JSON's and Python's quotes in arrays and objects, `=` for `:`."""
+    """Reported as vLLM 51284, 51307: JSON's and Python's quotes in values, `=` for `:`."""
     expected = {"stops": ["mill", "inn"], "how": {"quietly": True}}
     assert calls(marked(body)) == [("plan_route", expected)]
 

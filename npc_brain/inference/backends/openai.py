@@ -193,6 +193,11 @@ class OpenAIBackend:
             self.notice = f"what is said to NPCs leaves this machine: it is sent to {url}"
             _log.warning("%s", self.notice)
 
+    @property
+    def senses(self) -> frozenset[Sense]:
+        """See `chat.Backend.senses`; pictures and sounds are not sent to servers."""
+        return frozenset()
+
     def check(self) -> ServerInfo:
         """Ask the server what it is; blocks for up to some seconds.
 

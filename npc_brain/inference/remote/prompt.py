@@ -20,6 +20,7 @@ Json = dict[str, Any]
 
 _NOTHING_HEARD = "..."
 """For chat templates that insist on a user's message."""
+_MAX_NUMBERS = 64
 _MARKUP = r"<>{}\[\]|\\^~`@#&*_=+“”«»„「」『』()" + '"'
 
 
@@ -97,11 +98,25 @@ def answer_schema(request: ChatRequest) -> Json:
         options.append(_closed({"say": {"type": "string"}}))
     definitions: Json = {}
     for function in request.functions:
-        parameters = dict(function.parameters)
+        parameters = _spelled_out(function.parameters)
         definitions |= parameters.pop("$defs", {})
         options.append(_closed({"call": {"enum": [function.name]}, "arguments": parameters}))
     schema = options[0] if len(options) == 1 else {"anyOf": options}
     return {**schema, "$defs": definitions} if definitions else schema
+
+
+def _spelled_out(schema: Any) -> Any:
+    """`schema` with short ranges of integers as enums: llama-cpp-python passes over bounds."""
+    if isinstance(schema, list):
+        return [_spelled_out(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    least, most = schema.get("minimum"), schema.get("maximum")
+    if schema.get("type") == "integer" and isinstance(least, int) and isinstance(most, int):
+        numbers = range(least, most + 1)
+        if "multipleOf" not in schema and len(numbers) <= _MAX_NUMBERS:
+            return {"enum": list(numbers)}
+    return {key: _spelled_out(value) for key, value in schema.items()}
 
 
 def _closed(properties: Json) -> Json:

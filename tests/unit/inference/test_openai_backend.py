@@ -465,7 +465,9 @@ def test_where_tools_are_refused_calls_are_asked_for_as_json(start: Start) -> No
         assert finished.reason == "calls"
     assert len(fake.requests) == 3  # it is tried once only
     schema = fake.requests[1]["response_format"]["json_schema"]["schema"]
-    assert schema["anyOf"][1]["properties"]["call"] == {"enum": ["give"]}
+    call = schema["anyOf"][1]["properties"]
+    assert call["call"] == {"enum": ["give"]}
+    assert call["arguments"]["properties"]["count"] == {"enum": [1, 2, 3]}
 
 
 @pytest.mark.parametrize(

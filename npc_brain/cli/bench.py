@@ -8,12 +8,18 @@ import platform
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from npc_brain.errors import UsageError
+
 BENCHES = {
     "wire": "round trips of messages over loopback, validation on; peer: raw frames",
     "npcs": "scripted NPCs stepped on one core; peer: a plain table",
     "paths": "path queries on a 256x256 grid; peer: tcod's A*",
+    "masks": "what the grammar adds to a token; peer: llguidance's mask call alone",
     "engine": "prefill, decode and batches of a local model; peer: llama.cpp, when it is installed",
+    "model": "a full-size Gemma 4 with random weights (--arch, --random); peer: llama.cpp",
 }
+_ON_DEMAND = {"model"}
+"""Benches that take gigabytes and minutes, and so only run when they are named."""
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -26,6 +32,15 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("names", nargs="*", metavar="NAME", choices=[*BENCHES, []], default=[])
+    parser.add_argument(
+        "--arch",
+        choices=("gemma-4-e4b", "gemma-4-e2b"),
+        default="gemma-4-e4b",
+        help="what `bench model` measures (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--random", action="store_true", help="with `model`: random weights, made on the spot"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.set_defaults(run=run)
 
@@ -33,10 +48,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace) -> int:
     """Run the named benches, or all; prints one row a measurement and returns 0."""
     _show(machine(), is_json=args.json)
-    for name in args.names or BENCHES:
-        bench: Callable[[], Iterator[dict[str, Any]]]
+    for name in args.names or [name for name in BENCHES if name not in _ON_DEMAND]:
+        if name == "model" and not args.random:
+            raise UsageError("bench model measures random weights only", hint="add --random")
+        bench: Callable[..., Iterator[dict[str, Any]]]
         bench = importlib.import_module(f"npc_brain.cli.bench_{name}").run
-        for row in bench():
+        for row in bench(args.arch) if name == "model" else bench():
             _show({"bench": name, **row}, is_json=args.json)
     return 0
 

@@ -13,8 +13,8 @@ from npc_brain.inference.model_dir import EmbeddingLayout
 
 Floats = npt.NDArray[np.float32]
 
-_RELEASE_AFTER_ROWS = 512
-"""A page fault maps up to 64 kB around it: so many rows make up to 64 MB resident."""
+_RELEASE_AFTER_ROWS = 128
+"""A page fault maps up to 64 kB around it: so many rows and scales make some 20 MB resident."""
 
 
 class EmbeddingTable:
@@ -42,10 +42,12 @@ class EmbeddingTable:
         """float32[len(token_ids), width]. `token_ids` must lie in [0, vocab)."""
         ids = np.asarray(token_ids, np.intp)
         values = _decoded(self._codes[ids], self._layout.bits)
-        if self._layout.bits != 32:
+        multiplier = np.float32(self._layout.multiplier)
+        if self._layout.bits == 32:
+            values = values * multiplier
+        else:
             blocks = values.reshape(len(ids), -1, self._layout.block_size)
-            blocks *= self._scales[ids].astype(np.float32)[..., None]
-        values *= np.float32(self._layout.multiplier)
+            blocks *= (self._scales[ids].astype(np.float32) * multiplier)[..., None]
         self._release(len(ids))
         return values
 

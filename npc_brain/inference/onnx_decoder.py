@@ -86,7 +86,7 @@ class OnnxDecoder(SlotDecoder):
             most_at_once=PREFILL_CHUNK,
         )
         self._lengths = self._kv.lengths
-        self._skips_unread = skips_unread
+        self.skips_unread = skips_unread
         self._decode_logits = np.zeros((num_slots, dims.vocab), np.float32)
         self._lanes: dict[tuple[int, int], _Lanes] = {}
 
@@ -168,7 +168,7 @@ class OnnxDecoder(SlotDecoder):
             self._kv.make_room(slot, width)
         lanes.fill(slots, inputs, width)
         # Of one prompt, layers without KV compute just what is wanted: its last rows.
-        skips = self._skips_unread and lanes.has_tail and width > 1
+        skips = self.skips_unread and lanes.has_tail and width > 1
         tail_first = int(logit_rows.min()) if skips else 0
         lanes.bind_outputs(range(tail_first, width), logit_rows - tail_first, logits)
         try:

@@ -10,6 +10,7 @@ in the same directory with the same source.
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
@@ -87,19 +88,18 @@ def fill_gemma4(
 
     Raises ModelError when the source is damaged or the disk is too small.
     """
-    with GraphBuilder(model_dir / WEIGHTS_FILE) as builder:
+    with (
+        GraphBuilder(model_dir / WEIGHTS_FILE) as builder,
+        closing(_RowTable(spec, source, model_dir / PER_LAYER_FILE)) as table,
+    ):
         for name, (rows, columns) in spec.matrices().items():
             builder.reserve_matrix(name, rows, columns, source.format(name, rows, columns))
         for name, size in spec.vectors().items():
             builder.reserve(name, np.float32, [size])
         build_gemma4(builder, spec)
-        table = _RowTable(spec, source, model_dir / PER_LAYER_FILE)
         journal = _Journal(model_dir / DONE_FILE, _fingerprint(spec, source))
         _check_space(model_dir, builder.num_bytes + table.num_bytes)
-        try:
-            _fill(spec, source, builder, table, journal, progress)
-        finally:
-            table.close()
+        _fill(spec, source, builder, table, journal, progress)
         builder.save(model_dir / GRAPH_FILE, texts.name)
         embedding = _embedding(builder, source, spec)
     journal.remove()

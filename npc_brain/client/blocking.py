@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 from npc_brain.client.client import DEFAULT_DEADLINE_MS, Client
 from npc_brain.client.turn import Turn
@@ -84,15 +84,27 @@ class BlockingClient:
         self,
         npc_id: str,
         speaker_id: str,
-        text: str,
+        text: str | None = None,
         *,
+        audio: bytes | None = None,
+        audio_format: Literal["wav", "pcm_s16", "pcm_f32"] | None = None,
+        sample_rate_hz: int | None = None,
         priority: int = 0,
         deadline_ms: int = DEFAULT_DEADLINE_MS,
     ) -> BlockingTurn:
         """See `Client.hear`."""
 
         async def hear(client: Client) -> Turn:
-            return client.hear(npc_id, speaker_id, text, priority=priority, deadline_ms=deadline_ms)
+            return client.hear(
+                npc_id,
+                speaker_id,
+                text,
+                audio=audio,
+                audio_format=audio_format,
+                sample_rate_hz=sample_rate_hz,
+                priority=priority,
+                deadline_ms=deadline_ms,
+            )
 
         return BlockingTurn(self.call(hear), lambda step: self.call(lambda _: step()))
 

@@ -27,6 +27,7 @@ from npc_brain.protocol.messages import (
     NpcDespawn,
     NpcEvent,
     NpcHear,
+    NpcSee,
     NpcSpawn,
     NpcState,
     Ping,
@@ -223,8 +224,11 @@ class Client:
         self,
         npc_id: str,
         speaker_id: str,
-        text: str,
+        text: str | None = None,
         *,
+        audio: bytes | None = None,
+        audio_format: Literal["wav", "pcm_s16", "pcm_f32"] | None = None,
+        sample_rate_hz: int | None = None,
         priority: int = 0,
         deadline_ms: int = DEFAULT_DEADLINE_MS,
     ) -> Turn:
@@ -232,14 +236,41 @@ class Client:
 
         When no line came by the deadline, the link is lost, or the sidecar cannot serve the turn
         now, a line of `fallbacks` is said (source `fallback`), and what comes late is dropped.
+        For `audio` see `NpcHear`; without `text` it needs a model that hears.
 
         Raises:
             ProtocolError: `bad_body`, for example of a text that is too long.
         """
         heard = _body(
-            NpcHear, speaker_id=speaker_id, text=text, priority=priority, deadline_ms=deadline_ms
+            NpcHear,
+            speaker_id=speaker_id,
+            text=text,
+            priority=priority,
+            deadline_ms=deadline_ms,
+            audio=audio,
+            audio_format=audio_format,
+            sample_rate_hz=sample_rate_hz,
         )
         return self._turns.hear(npc_id, heard, deadline_ms)
+
+    async def see(
+        self,
+        npc_id: str,
+        speaker_id: str,
+        image: bytes,
+        *,
+        caption: str | None = None,
+        entity_id: str | None = None,
+    ) -> None:
+        """Show an NPC a picture (a PNG or JPEG file), to speak of with `hear` afterwards.
+
+        Raises:
+            ProtocolError: `bad_body`, `bad_media`, `cannot_see` (Pillow is not installed there).
+        """
+        shown = _body(
+            NpcSee, speaker_id=speaker_id, image=image, caption=caption, entity_id=entity_id
+        )
+        await self._connection.request(shown, npc_id)
 
     async def update_action(
         self,

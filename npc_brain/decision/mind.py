@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from npc_brain.decision.prompt import opening
 from npc_brain.errors import InferenceError
-from npc_brain.inference.chat import Backend
+from npc_brain.inference.chat import Backend, Sense
 from npc_brain.npc.expressions import Scope
 from npc_brain.npc.machine import Reaction
 from npc_brain.npc.npc import Npc
@@ -57,6 +57,11 @@ class Mind:
         self._choosers: OrderedDict[object, ToolChooser] = OrderedDict()
         self._machines: WeakKeyDictionary[Machine, tuple[Encoder, Triggers]] = WeakKeyDictionary()
         self._linkers: OrderedDict[tuple[Named, ...], EntityLinker] = OrderedDict()
+
+    @property
+    def senses(self) -> frozenset[Sense]:
+        """What the language model can take in besides text."""
+        return self.backend.senses if self.backend is not None else frozenset()
 
     async def run(self, work: Callable[[], _Result]) -> _Result:
         """Run `work` on the understanding thread and wait for it without blocking the loop."""

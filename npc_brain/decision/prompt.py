@@ -13,6 +13,8 @@ from npc_brain.npc.machine import Node
 from npc_brain.npc.npc import Npc
 from npc_brain.npc.state_machine import Machine
 
+UNHEARD = "(says something)"
+"""Stands for what was said when only its sound is known."""
 MAX_EXAMPLES = 5
 MAX_HISTORY_CHARS = 1500
 """How much of the transcript goes into a prompt; about 400 tokens."""
@@ -71,6 +73,11 @@ def voice_examples(machine: Machine, node: Node, limit: int = MAX_EXAMPLES) -> l
         if is_plain and heard.like and heard.say and not placeholders(heard.say[0]):
             messages += [Message("user", heard.like[0]), Message("assistant", heard.say[0])]
     return messages[: 2 * limit]
+
+
+def shown_text(caption: str) -> str:
+    """What a transcript tells of a picture that the NPC was shown."""
+    return f"(shows you a picture: {caption})" if caption else "(shows you a picture)"
 
 
 def trim_history(history: Sequence[Message], max_chars: int = MAX_HISTORY_CHARS) -> list[Message]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from npc_brain.decision.aside import is_harmless
 from npc_brain.decision.hands import Performed
+from npc_brain.decision.prompt import UNHEARD
 from npc_brain.decision.scene import InnerEvent, Scene, tool_end
 from npc_brain.decision.speech import run_agent_loop, speak, speak_of_outcome
 from npc_brain.decision.turn import Turn
@@ -70,7 +71,8 @@ class Responder:
         speaker_id = npc.last_speaker_id = turn.prospect.speaker_id
         is_first = speaker_id not in npc.met
         npc.met.add(speaker_id or "")
-        npc.transcript.add(speaker_id or "", text)
+        sound = turn.prospect.sound
+        npc.transcript.add(speaker_id or "", text or UNHEARD, media=(sound,) if sound else ())
         self._raise_event(npc, InnerEvent(HEARD), speaker_id)
         values = npc.values(scene.world, speaker_id)
         if self._refuses(npc.definition.safety, text):
@@ -79,7 +81,7 @@ class Responder:
         mentions = await scene.mind.mentions(text, scene.world)
         instruction = ""
         scope = npc.scope(scene.world, speaker_id=speaker_id)
-        reaction = await scene.mind.match_heard(npc, text, mentions, scope)
+        reaction = await scene.mind.match_heard(npc, text, mentions, scope) if text else None
         if reaction is not None and npc.machine.is_open(npc.state, reaction):
             if await self._react(turn, reaction):
                 return
@@ -134,7 +136,7 @@ class Responder:
         choice = npc.definition.tool_choice or ("model" if _is_able(backend) else "encoder")
         if not names:
             return False
-        if choice != "model" or backend is None:
+        if turn.prospect.text and (choice != "model" or backend is None):
             is_backed = choice == "both" and backend is not None
             performed = await self._pick(turn, names, mentions, SURE_MARGIN if is_backed else 0.0)
             if performed is not None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from npc_brain.decision.generation import stream
 from npc_brain.decision.hands import Performed
-from npc_brain.decision.prompt import opening, situation_text, trim_history
+from npc_brain.decision.prompt import UNHEARD, opening, situation_text, trim_history
 from npc_brain.decision.turn import Turn
 from npc_brain.errors import InferenceError
 from npc_brain.inference.chat import (
@@ -146,7 +146,11 @@ def _request(
         instruction,
     )
     history = [
-        Message("assistant" if said.speaker_id == npc.npc_id else "user", said.text)
+        Message(
+            "assistant" if said.speaker_id == npc.npc_id else "user",
+            "" if said.media and said.text == UNHEARD else said.text,
+            media=said.media,
+        )
         for said in npc.transcript.turns
         if said.speaker_id in (npc.npc_id, speaker_id)
     ]

@@ -17,10 +17,14 @@ from npc_brain.decision.events import EnginePort, StageEvent, StateChanged, Turn
 from npc_brain.decision.floor import Floor
 from npc_brain.decision.hands import Performed, action_result
 from npc_brain.decision.mind import Mind
+from npc_brain.decision.prompt import shown_text
 from npc_brain.decision.response import Responder
 from npc_brain.decision.scene import InnerEvent, Scene, tool_end
 from npc_brain.decision.turn import Prospect, Turn
 from npc_brain.errors import ErrorCode, SessionError
+from npc_brain.inference.chat import Picture, Sound
+from npc_brain.inference.media.audio import num_audio_tokens
+from npc_brain.inference.media.image import image_size
 from npc_brain.memory.store import MemoryStore
 from npc_brain.npc.definition import NpcDefinition
 from npc_brain.npc.npc import Npc
@@ -198,14 +202,19 @@ class Stage:
         speaker_id: str,
         text: str,
         *,
+        sound: Sound | None = None,
         priority: int = 0,
         deadline_ms: int | None = None,
     ) -> Turn:
         """Speak to an NPC; its turn begins as soon as it has ended the one before.
 
-        Raises SessionError (`unknown_npc`, `too_many_queued`).
+        `text` may be empty where there is a `sound` and the model hears; a model that does not
+        takes the text alone.
+
+        Raises SessionError (`unknown_npc`, `too_many_queued`, `cannot_hear`) and MediaError.
         """
         actor = self._actor(npc_id)
+        sound = self._audible(sound, text)
         if len(self._turns) >= self._max_queued_turns:
             raise SessionError(
                 f"{len(self._turns)} turns are waiting, the limit is {self._max_queued_turns}",
@@ -214,7 +223,36 @@ class Stage:
                 retryable=True,
             )
         limit_s = (deadline_ms or actor.npc.definition.deadline_ms) / 1000
-        return self._begin(actor, Prospect("hear", speaker_id, text), limit_s, priority)
+        return self._begin(actor, Prospect("hear", speaker_id, text, sound), limit_s, priority)
+
+    def see(self, npc_id: str, speaker_id: str, picture: Picture, caption: str = "") -> None:
+        """Show an NPC a picture; it stands before what is said to it next.
+
+        An NPC whose model has no eyes knows that it was shown one, and the caption.
+
+        Raises SessionError (`unknown_npc`), MediaError when the picture is no PNG or JPEG file.
+        """
+        transcript = self._actor(npc_id).npc.transcript
+        can_see = "see" in self._scene.mind.senses
+        if can_see:
+            image_size(picture.data)
+        transcript.add(speaker_id, shown_text(caption), media=(picture,) if can_see else ())
+
+    def _audible(self, sound: Sound | None, text: str) -> Sound | None:
+        """The sound, if the model hears and so needs it."""
+        if sound is None:
+            return None
+        if "hear" in self._scene.mind.senses:
+            num_audio_tokens(sound.data, sound.encoding, sound.sample_rate_hz)
+            return sound
+        if not text:
+            raise SessionError(
+                "got a sound without its text, and the model in use cannot hear",
+                code=ErrorCode.CANNOT_HEAR,
+                hint="send the text too, from the platform's speech recognition; or use a model "
+                "with `hear` in the features of `status`",
+            )
+        return None
 
     def cancel_turn(self, turn_id: int) -> None:
         """End a turn at once; raises SessionError (`unknown_turn`) when it is not under way."""

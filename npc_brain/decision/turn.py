@@ -23,6 +23,7 @@ from npc_brain.decision.floor import Floor
 from npc_brain.decision.hands import Performed
 from npc_brain.decision.utterance import Utterance
 from npc_brain.decision.wording import fallback_line
+from npc_brain.inference.chat import Sound
 from npc_brain.npc.npc import Npc
 from npc_brain.world.world import World
 
@@ -34,7 +35,8 @@ class Prospect:
     """What a turn is about.
 
     Attributes:
-        text: What was heard; empty when the NPC speaks of its own accord.
+        text: What was heard; empty when the NPC speaks of its own accord, or for sound alone.
+        sound: What it sounded like, for a model that hears.
         outcome: The ended action that the NPC speaks of.
         lines: Authored lines to say.
     """
@@ -42,6 +44,7 @@ class Prospect:
     cause: Cause
     speaker_id: str | None = None
     text: str = ""
+    sound: Sound | None = None
     outcome: Performed | None = None
     lines: tuple[str, ...] = ()
 

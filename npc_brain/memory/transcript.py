@@ -5,10 +5,14 @@ turn at a time would change the beginning of every prompt and so lose the prefix
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from npc_brain.errors import ErrorCode, NpcBrainError
+from npc_brain.inference.chat import Media
+
+MAX_MEDIA = 2
+"""Turns whose pictures and sounds are kept; of older ones only the text is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +23,13 @@ class SpokenTurn:
         speaker_id: Who spoke.
         text: What was said.
         outcomes: One sentence for each tool used in the turn, in order.
+        media: What was shown or heard with it; never saved.
     """
 
     speaker_id: str
     text: str
     outcomes: tuple[str, ...] = ()
+    media: tuple[Media, ...] = ()
 
     @property
     def num_chars(self) -> int:
@@ -56,10 +62,18 @@ class Transcript:
     def __len__(self) -> int:
         return len(self._turns)
 
-    def add(self, speaker_id: str, text: str, outcomes: Iterable[str] = ()) -> None:
+    def add(
+        self,
+        speaker_id: str,
+        text: str,
+        outcomes: Iterable[str] = (),
+        media: tuple[Media, ...] = (),
+    ) -> None:
         """Add a turn, and drop the oldest ones if there is too much."""
-        turn = SpokenTurn(speaker_id, text, tuple(outcomes))
+        turn = SpokenTurn(speaker_id, text, tuple(outcomes), media)
         self._turns.append(turn)
+        if media:
+            self._drop_old_media()
         self._num_chars += turn.num_chars
         if len(self._turns) > self._max_turns or self._num_chars > self._max_chars:
             self._trim()
@@ -96,6 +110,11 @@ class Transcript:
         self.clear()
         for speaker_id, text, outcomes in turns:
             self.add(speaker_id, text, outcomes)
+
+    def _drop_old_media(self) -> None:
+        with_media = [index for index, turn in enumerate(self._turns) if turn.media]
+        for index in with_media[:-MAX_MEDIA]:
+            self._turns[index] = replace(self._turns[index], media=())
 
     def _trim(self) -> None:
         drop, num_chars = 0, self._num_chars

@@ -21,6 +21,7 @@ from npc_brain.protocol.messages import (
     NpcDespawn,
     NpcEvent,
     NpcHear,
+    NpcSee,
     NpcSpawn,
     NpcState,
     Ok,
@@ -125,6 +126,28 @@ def _inbound() -> Iterator[tuple[str, Envelope]]:
         NpcHear(speaker_id="player", text='Grüße, 美羅! 🍺 <|im_end|> "\\n\n', priority=-100),
         "town/mira:1",
     )
+    yield _example(
+        "npc.hear_audio",
+        22,
+        NpcHear(
+            speaker_id="player",
+            audio=b"\x00\x00\xff\x7f\x00\x80",
+            audio_format="pcm_s16",
+            sample_rate_hz=16_000,
+        ),
+        "mira",
+    )
+    yield _example(
+        "npc.see",
+        23,
+        NpcSee(
+            speaker_id="player",
+            image=b"\x89PNG\r\n\x1a\n",
+            caption="a drawing of the harbour",
+            entity_id="harbour_map",
+        ),
+        "mira",
+    )
     yield _example("turn.cancel", 12, TurnCancel(turn_id=65_536))
     yield _example(
         "action.update", 13, ActionUpdate(action_id=1, status="refused", reason="too dark"), "mira"
@@ -183,6 +206,9 @@ def _outbound() -> Iterator[tuple[str, Envelope]]:
     yield _example("welcome", 1, welcome, reply_to=1)
     yield _example("status", 2, Status(phase="warming", detail="first prompt", progress=0.75))
     yield _example("status_whole_float", 3, Status(phase="ready", progress=1.0))
+    yield _example(
+        "status_features", 3, Status(phase="ready", progress=1.0, features=("tools", "see", "hear"))
+    )
     yield _example("ok", 4, Ok(), reply_to=2)
     yield _example(
         "turn.started",

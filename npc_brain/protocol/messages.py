@@ -148,13 +148,44 @@ class NpcEvent(Body):
 
 @_inbound("npc.hear")
 class NpcHear(Body):
-    """Someone speaks to the NPC: asks for a turn. Answered by `turn.started`."""
+    """Someone speaks to the NPC: asks for a turn. Answered by `turn.started`.
+
+    Text, sound or both. Sound without text needs a model that hears (`hear` in the features of
+    `welcome` and `status`), else the answer is `error` with code `cannot_hear`; with text, a model
+    that cannot hear takes the text.
+    """
 
     speaker_id: Id
-    text: PlayerText
+    text: PlayerText | None = None
+    """What was said; absent when there is only its sound."""
     priority: Priority = 0
     deadline_ms: Annotated[int, Field(ge=50, le=600_000)] | None = None
     """By when the line must have been said; None takes the NPC's own limit."""
+    audio: bytes | None = None
+    """How it was said, up to 30 s. 16-bit samples at 16 kHz are as good as any: 32 kB a second."""
+    audio_format: Literal["wav", "pcm_s16", "pcm_f32"] | None = None
+    """A WAV file (when absent), or bare little-endian mono samples."""
+    sample_rate_hz: Annotated[int, Field(ge=4_000, le=192_000)] | None = None
+    """Of bare samples."""
+
+
+@_inbound("npc.see")
+class NpcSee(Body):
+    """Someone shows the NPC a picture. Answered by `ok`; the NPC speaks of it when it is spoken to.
+
+    A model without eyes (no `see` in the features of `welcome` and `status`) knows that it was
+    shown a picture, and the caption.
+    """
+
+    speaker_id: Id
+    """Who shows it."""
+    image: bytes
+    """A PNG or JPEG file of up to 33 million pixels. The model sees about 400 x 400 of them, so
+    scale a screenshot down first: that also keeps it far below `limits.max_message_bytes`."""
+    caption: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    """What it shows, in words."""
+    entity_id: Id | None = None
+    """The entity that it shows; its name is the caption when there is none."""
 
 
 @_inbound("turn.cancel")
@@ -254,6 +285,8 @@ class Status(Body):
     phase: Literal["starting", "loading", "warming", "ready", "degraded"]
     detail: str = ""
     progress: Annotated[float, Field(ge=0, le=1)]
+    features: tuple[str, ...] | None = None
+    """As in `welcome`; told again when a model has been loaded."""
 
 
 @_outbound("ok")
@@ -426,7 +459,7 @@ class Envelope(BaseModel):
 
 
 NPC_MESSAGES: frozenset[str] = frozenset({
-    "npc.spawn", "npc.despawn", "npc.event", "npc.hear",
+    "npc.spawn", "npc.despawn", "npc.event", "npc.hear", "npc.see",
     "turn.started", "turn.token", "turn.line", "turn.ended", "npc.state",
     "action.request", "action.cancel", "tool.call",
 })  # fmt: skip

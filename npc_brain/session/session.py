@@ -17,7 +17,7 @@ from npc_brain.decision.events import (
 from npc_brain.decision.mind import Mind
 from npc_brain.decision.stage import Stage
 from npc_brain.errors import ErrorCode, SessionError
-from npc_brain.inference.chat import BackendStats
+from npc_brain.inference.chat import BackendStats, Picture, Sound
 from npc_brain.npc.definition import NpcDefinition
 from npc_brain.npc.library import NpcLibrary
 from npc_brain.npc.state_machine import SPAWN
@@ -152,14 +152,31 @@ class StageSession:
         return m.Ok()
 
     def _hear(self, npc_id: str, body: m.NpcHear) -> m.Body:
+        if body.text is None and body.audio is None:
+            raise SessionError(
+                "npc.hear: got neither `text` nor `audio`",
+                code=ErrorCode.BAD_BODY,
+                hint="send what was said, or its sound",
+            )
+        sound = None
+        if body.audio is not None:
+            sound = Sound(body.audio, body.audio_format or "wav", body.sample_rate_hz or 0)
         turn = self.stage.hear(
             npc_id,
             body.speaker_id,
-            body.text,
+            body.text or "",
+            sound=sound,
             priority=body.priority,
             deadline_ms=body.deadline_ms,
         )
         return m.TurnStarted(turn_id=turn.turn_id, cause="hear", speaker_id=body.speaker_id)
+
+    def _see(self, npc_id: str, body: m.NpcSee) -> m.Body:
+        caption = body.caption or ""
+        if not caption and body.entity_id is not None:
+            caption = self.stage.world.name_of(body.entity_id)
+        self.stage.see(npc_id, body.speaker_id, Picture(body.image), caption)
+        return m.Ok()
 
     def _cancel(self, _: str, body: m.TurnCancel) -> m.Body:
         self.stage.cancel_turn(body.turn_id)
@@ -222,6 +239,7 @@ _HANDLERS: Mapping[type[m.Body], Callable[[StageSession, str, Any], m.Body]] = {
     m.NpcDespawn: StageSession._despawn,
     m.NpcEvent: StageSession._event,
     m.NpcHear: StageSession._hear,
+    m.NpcSee: StageSession._see,
     m.TurnCancel: StageSession._cancel,
     m.ActionUpdate: StageSession._update,
     m.ToolCallResult: StageSession._result,

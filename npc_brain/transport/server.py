@@ -30,7 +30,7 @@ class Server:
         model: What `welcome` says of the model at that time.
         bind: See `Router`.
         limits: What is accepted, told in `welcome`.
-        features: Names of optional abilities, told in `welcome`.
+        features: Gives the names of optional abilities, told in `welcome`.
         clock: Times expiry.
         max_sessions: Engines at a time.
         detached_ttl_s: How long a session without a connection is kept.
@@ -49,7 +49,7 @@ class Server:
         model: Callable[[], ModelStatus],
         bind: str = "tcp://127.0.0.1:0",
         limits: Limits = DEFAULT_LIMITS,
-        features: tuple[str, ...] = (),
+        features: Callable[[], tuple[str, ...]] = tuple,
         clock: Clock | None = None,
         max_sessions: int = 8,
         detached_ttl_s: float = 300.0,
@@ -160,7 +160,7 @@ class Server:
             version=__version__,
             model=self._model(),
             resumed=resumed,
-            features=self._features,
+            features=self._features(),
             limits=self._limits,
         )
 

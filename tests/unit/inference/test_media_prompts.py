@@ -216,8 +216,8 @@ def test_closing_closes_the_towers() -> None:
 
 
 def test_content_ids_tell_contents_apart() -> None:
-    pictures = [Picture(b"a", 3), Picture(b"b", 3), Picture(b"a", 4)]
-    sounds = [Sound(b"a", num_soft_tokens=3), Sound(b"a", "pcm_s16", 16_000, 3)]
+    pictures: list[Media] = [Picture(b"a", 3), Picture(b"b", 3), Picture(b"a", 4)]
+    sounds: list[Media] = [Sound(b"a", num_soft_tokens=3), Sound(b"a", "pcm_s16", 16_000, 3)]
     ids = [content_ids(media) for media in (*pictures, *sounds)]
     assert [len(each) for each in ids] == [3, 3, 4, 3, 3]
     assert len({each.start for each in ids}) == 5

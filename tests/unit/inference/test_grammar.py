@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from npc_brain.errors import ErrorCode, InferenceError
+from npc_brain.inference import grammar
 from npc_brain.inference.chat import LineRule
 from npc_brain.inference.grammar import Constraint, GrammarCompiler, clean_line, line_terminal
 from npc_brain.inference.schema import bounded_schema, check_schema
@@ -237,6 +238,28 @@ def test_a_budget_below_the_shortest_completion_is_an_error() -> None:
 def test_a_token_that_is_not_allowed_is_an_error() -> None:
     with pytest.raises(InferenceError, match="not allowed"):
         constrain(LineRule()).accept(TOKENIZER.encode("<")[0])
+
+
+def test_masks_that_are_computed_ahead_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grammar, "_LARGE_VOCABULARY", 0)
+    ahead = GrammarCompiler(TOKENIZER, [END], TOKENIZER.vocab_size)
+    text = f"start: LINE\nLINE: {line_terminal(LineRule(openers=OPENERS))}"
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        left, right = ahead.constrain(text, 40), COMPILER.constrain(text, 40)
+        while True:
+            assert left.accept_forced() == right.accept_forced()
+            mask = left.mask()
+            np.testing.assert_array_equal(mask, right.mask())
+            np.testing.assert_array_equal(mask, left.mask())  # not ahead the second time
+            allowed = np.flatnonzero(np.unpackbits(mask, bitorder="little"))
+            token_id = int(rng.choice(allowed))
+            if left.is_complete or token_id == END:
+                break
+            taken = left.accept(token_id)
+            assert taken == right.accept(token_id)
+            if taken is None:
+                break
 
 
 def test_a_wrong_grammar_is_an_error() -> None:

@@ -39,6 +39,7 @@ class OnnxBackend(DecoderBackend):
         provider: str = AUTO,
         clock: Clock | None = None,
         max_queued: int = 64,
+        thinking_tokens: int = 0,
     ) -> None:
         """Load the model and start the inference thread.
 
@@ -51,12 +52,20 @@ class OnnxBackend(DecoderBackend):
             provider: See `OnnxDecoder`; `auto` takes the best that runs the model.
             clock: What deadlines are measured by; the machine's monotonic clock by default.
             max_queued: Requests that may wait.
+            thinking_tokens: See `ChatFormat`; above 0 only for models that can think.
 
-        Raises ModelError when the directory is damaged or its chat format is not known.
+        Raises ModelError when the directory is damaged, its chat format is not known, or the model
+        cannot think and shall.
         """
         info = load_model_info(model_dir)
         tokenizer = Tokenizer.load(model_dir)
-        form = chat_format(info.chat_format, tokenizer, bos_id=info.bos_id, stop_ids=info.stop_ids)
+        form = chat_format(
+            info.chat_format,
+            tokenizer,
+            bos_id=info.bos_id,
+            stop_ids=info.stop_ids,
+            thinking_tokens=thinking_tokens,
+        )
         open_on = partial(
             open_decoder,
             model_dir,

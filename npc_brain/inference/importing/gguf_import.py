@@ -1,4 +1,4 @@
-"""GGUF to model directory: architectures `llama` and `gemma3`."""
+"""GGUF to model directory: `llama` and `gemma3` here, `gemma4` in `gguf_gemma4`."""
 
 import math
 from pathlib import Path
@@ -12,7 +12,8 @@ from npc_brain.inference.importing.decoder_graph import (
     layer_norms,
 )
 from npc_brain.inference.importing.gguf_file import GgufFile
-from npc_brain.inference.importing.gguf_tokenizer import build_tokenizer
+from npc_brain.inference.importing.gguf_gemma4 import import_gemma4
+from npc_brain.inference.importing.gguf_tokenizer import bos_id, build_tokenizer, stop_ids
 from npc_brain.inference.importing.graph_builder import GraphBuilder
 from npc_brain.inference.importing.quantize import DEFAULT_BLOCK_SIZE
 from npc_brain.inference.model_dir import (
@@ -31,9 +32,6 @@ MAX_CONTEXT = 8192
 """Positions that an imported graph covers, however long the model was trained for: rotary tables
 cost head_dim * 4 bytes a position, and no NPC needs more."""
 
-_END_TOKENS = ("<|endoftext|>", "<|im_end|>", "<end_of_turn>", "</s>", "<|eot_id|>")
-"""Tokens that end a completion though the file names only one of them."""
-
 _GEMMA3_GLOBAL_EVERY = 6
 """Source: Gemma 3 technical report: five local layers for every global one."""
 
@@ -50,13 +48,20 @@ def import_gguf(source: Path, model_dir: Path, progress: Progress = no_progress)
         raise UsageError(
             f"{model_dir} exists already", hint="name a directory that is not there yet"
         )
+    file = GgufFile(source)
+    if file.architecture == "gemma4":
+        import_gemma4(file, model_dir, progress)
+        return
     with new_directory(model_dir) as staging:
-        fill_from_gguf(source, staging, progress, name=model_dir.name)
+        _fill(file, staging, progress, model_dir.name)
 
 
 def fill_from_gguf(source: Path, model_dir: Path, progress: Progress, *, name: str) -> None:
-    """Write model `name` into the empty directory `model_dir`."""
-    file = GgufFile(source)
+    """Write model `name` (llama or gemma3) into the empty directory `model_dir`."""
+    _fill(GgufFile(source), model_dir, progress, name)
+
+
+def _fill(file: GgufFile, model_dir: Path, progress: Progress, name: str) -> None:
     spec = _spec(file)
     progress(0, 0, "building the tokenizer")
     build_tokenizer(file).save(str(model_dir / TOKENIZER_FILE), pretty=False)
@@ -66,7 +71,7 @@ def fill_from_gguf(source: Path, model_dir: Path, progress: Progress, *, name: s
         builder.save(model_dir / GRAPH_FILE, name)
     if left_over := file.unread_tensors():
         raise ModelError(
-            f"{source} has tensors that this importer does not understand: "
+            f"{file.path} has tensors that this importer does not understand: "
             f"{', '.join(left_over[:5])}",
             hint="the model is a variant of its architecture that is not supported",
         )
@@ -88,11 +93,11 @@ def fill_from_gguf(source: Path, model_dir: Path, progress: Progress, *, name: s
             sliding_window=next((s.window for s in spec.layers if s.window is not None), None),
         ),
         chat_format=_chat_format(file.architecture, tokens),
-        bos_id=_bos_id(file),
-        stop_ids=_stop_ids(file, tokens),
+        bos_id=bos_id(file),
+        stop_ids=stop_ids(file),
         embedding=embedding,
         licence=file.value("general.license", str, ""),
-        source=source.name,
+        source=file.path.name,
     )
 
 
@@ -148,7 +153,7 @@ def _spec(file: GgufFile) -> DecoderSpec:
     make = {"llama": _llama_spec, "gemma3": _gemma3_spec}.get(file.architecture)
     if make is None:
         raise ModelError(
-            f"{file.path} has architecture {file.architecture!r}, wanted llama or gemma3",
+            f"{file.path} has architecture {file.architecture!r}, wanted llama, gemma3 or gemma4",
             hint="only models of these architectures can be imported from GGUF",
         )
     spec = make(file)
@@ -161,8 +166,8 @@ def _spec(file: GgufFile) -> DecoderSpec:
 
 
 def _llama_spec(file: GgufFile) -> DecoderSpec:
-    heads, hidden = _size(file, "attention.head_count"), _size(file, "embedding_length")
-    head_dim = _size(file, "rope.dimension_count", hidden // heads)
+    heads, hidden = file.size("attention.head_count"), file.size("embedding_length")
+    head_dim = file.size("rope.dimension_count", hidden // heads)
     scaling = file.setting("rope.scaling.type", str, "none")
     if head_dim * heads != hidden or scaling not in ("none", "linear"):
         raise ModelError(
@@ -175,14 +180,14 @@ def _llama_spec(file: GgufFile) -> DecoderSpec:
         rope_factor=file.setting("rope.scaling.factor", float, 1.0),
     )
     return DecoderSpec(
-        layers=(layer,) * _size(file, "block_count"),
+        layers=(layer,) * file.size("block_count"),
         hidden=hidden,
-        intermediate=_size(file, "feed_forward_length"),
+        intermediate=file.size("feed_forward_length"),
         heads=heads,
-        kv_heads=_size(file, "attention.head_count_kv", heads),
+        kv_heads=file.size("attention.head_count_kv", heads),
         head_dim=head_dim,
         vocab=len(file.value("tokenizer.ggml.tokens", list)),
-        context=min(_size(file, "context_length"), MAX_CONTEXT),
+        context=min(file.size("context_length"), MAX_CONTEXT),
         norm_epsilon=file.setting("attention.layer_norm_rms_epsilon", float),
         attention_scale=head_dim**-0.5,
         # GGUF keeps llama's queries and keys permuted so that neighbours turn together.
@@ -194,9 +199,9 @@ def _llama_spec(file: GgufFile) -> DecoderSpec:
 
 
 def _gemma3_spec(file: GgufFile) -> DecoderSpec:
-    num_layers, heads = _size(file, "block_count"), _size(file, "attention.head_count")
-    hidden, head_dim = _size(file, "embedding_length"), _size(file, "attention.key_length")
-    if _size(file, "attention.value_length") != head_dim:
+    num_layers, heads = file.size("block_count"), file.size("attention.head_count")
+    hidden, head_dim = file.size("embedding_length"), file.size("attention.key_length")
+    if file.size("attention.value_length") != head_dim:
         raise ModelError(f"{file.path}: keys and values differ in length: not supported")
     sees_all = LayerSpec(
         window=None,
@@ -204,19 +209,19 @@ def _gemma3_spec(file: GgufFile) -> DecoderSpec:
         rope_factor=file.setting("rope.scaling.factor", float, 1.0),
     )
     sees_window = LayerSpec(
-        window=_size(file, "attention.sliding_window"),
+        window=file.size("attention.sliding_window"),
         rope_theta=file.setting("rope.local.freq_base", float, 10000.0),
     )
     is_global = [(index + 1) % _GEMMA3_GLOBAL_EVERY == 0 for index in range(num_layers)]
     return DecoderSpec(
         layers=tuple(sees_all if sees else sees_window for sees in is_global),
         hidden=hidden,
-        intermediate=_size(file, "feed_forward_length"),
+        intermediate=file.size("feed_forward_length"),
         heads=heads,
-        kv_heads=_size(file, "attention.head_count_kv"),
+        kv_heads=file.size("attention.head_count_kv"),
         head_dim=head_dim,
         vocab=len(file.value("tokenizer.ggml.tokens", list)),
-        context=min(_size(file, "context_length"), MAX_CONTEXT),
+        context=min(file.size("context_length"), MAX_CONTEXT),
         norm_epsilon=file.setting("attention.layer_norm_rms_epsilon", float),
         attention_scale=(hidden / heads if num_layers == _GEMMA3_LAYERS_27B else head_dim) ** -0.5,
         is_rope_interleaved=False,
@@ -226,29 +231,7 @@ def _gemma3_spec(file: GgufFile) -> DecoderSpec:
     )
 
 
-def _size(file: GgufFile, key: str, default: int | None = None) -> int:
-    """A size of the architecture, 1 or more."""
-    size = file.setting(key, int) if default is None else file.setting(key, int, default)
-    if size < 1:
-        raise ModelError(f"{file.path}: {file.architecture}.{key} is {size}, wanted 1 or more")
-    return size
-
-
 def _chat_format(architecture: str, tokens: list[str]) -> str | None:
     if architecture == "gemma3":
         return "gemma3"
     return "chatml" if {"<|im_start|>", "<|im_end|>"} <= set(tokens) else None
-
-
-def _bos_id(file: GgufFile) -> int | None:
-    if not file.value("tokenizer.ggml.add_bos_token", bool, True):
-        return None
-    bos_id: int | None = file.value("tokenizer.ggml.bos_token_id", int, None)
-    return bos_id
-
-
-def _stop_ids(file: GgufFile, tokens: list[str]) -> tuple[int, ...]:
-    keys = ("tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id")
-    named = [file.value(key, int, None) for key in keys]
-    found = {index for index in named if index is not None and index < len(tokens)}
-    return tuple(sorted(found | {i for i, token in enumerate(tokens) if token in _END_TOKENS}))

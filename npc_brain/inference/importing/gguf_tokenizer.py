@@ -28,6 +28,18 @@ class TokenType(IntEnum):
     BYTE = 6
 
 
+_END_TOKENS = (
+    "<|endoftext|>",
+    "<|im_end|>",
+    "<end_of_turn>",
+    "</s>",
+    "<|eot_id|>",
+    "<eos>",
+    "<turn|>",
+    "<|tool_response>",
+)
+"""Tokens that end a completion though the file names only one of them."""
+
 _MARKUP = re.compile(r"<[^<>\s]+>|\[[^\[\]\s]+\]")
 _SPACE = "\u2581"
 
@@ -41,7 +53,7 @@ def build_tokenizer(file: GgufFile) -> Tokenizer:
     kind = file.value("tokenizer.ggml.model", str)
     if kind == "gpt2":
         tokenizer = _byte_level(file, tokens)
-    elif kind == "llama":
+    elif kind in ("llama", "gemma4"):
         tokenizer = _sentence_piece(file, tokens)
     else:
         raise ModelError(f"{file.path}: tokenizer model {kind!r} is not supported")
@@ -55,13 +67,30 @@ def build_tokenizer(file: GgufFile) -> Tokenizer:
     return tokenizer
 
 
+def bos_id(file: GgufFile) -> int | None:
+    """The token that every prompt starts with; None when there is none."""
+    if not file.value("tokenizer.ggml.add_bos_token", bool, True):
+        return None
+    found: int | None = file.value("tokenizer.ggml.bos_token_id", int, None)
+    return found
+
+
+def stop_ids(file: GgufFile) -> tuple[int, ...]:
+    """The tokens that end a completion."""
+    tokens = file.value("tokenizer.ggml.tokens", list)
+    keys = ("tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id")
+    named = [file.value(key, int, None) for key in keys]
+    found = {index for index in named if index is not None and index < len(tokens)}
+    return tuple(sorted(found | {i for i, token in enumerate(tokens) if token in _END_TOKENS}))
+
+
 def _is_special(token: str, kind: int) -> bool:
     """Control tokens, and what looks like one though the file calls it user-defined."""
     return kind == TokenType.CONTROL or _MARKUP.fullmatch(token) is not None
 
 
 def _byte_level(file: GgufFile, tokens: Sequence[str]) -> Tokenizer:
-    merges = [tuple(merge.split(" ", 1)) for merge in file.value("tokenizer.ggml.merges", list)]
+    merges = _split(file.value("tokenizer.ggml.merges", list))
     vocabulary = {token: index for index, token in enumerate(tokens)}
     tokenizer = _bpe(file, vocab=vocabulary, merges=merges)
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
@@ -81,19 +110,20 @@ def _byte_level(file: GgufFile, tokens: Sequence[str]) -> Tokenizer:
 
 
 def _sentence_piece(file: GgufFile, tokens: Sequence[str]) -> Tokenizer:
-    scores = file.value("tokenizer.ggml.scores", list)
+    merges = file.value("tokenizer.ggml.merges", list, None)
     vocabulary = {token: index for index, token in enumerate(tokens)}
     unknown = file.value("tokenizer.ggml.unknown_token_id", int, None)
     tokenizer = _bpe(
         file,
         vocab=vocabulary,
-        merges=_merges_by_score(tokens, scores, vocabulary),
+        merges=_merges_by_score(file, tokens, vocabulary) if merges is None else _split(merges),
         unk_token=tokens[unknown] if unknown is not None else None,
         fuse_unk=True,
         byte_fallback=True,
     )
     steps: list[normalizers.Normalizer] = [normalizers.Replace(" ", _SPACE)]
-    add_prefix = file.value("tokenizer.ggml.add_space_prefix", bool, True)
+    is_gemma4 = file.architecture == "gemma4"
+    add_prefix = file.value("tokenizer.ggml.add_space_prefix", bool, not is_gemma4)
     if add_prefix:
         steps.insert(0, normalizers.Prepend(_SPACE))
     tokenizer.normalizer = normalizers.Sequence(steps)
@@ -115,14 +145,20 @@ def _bpe(file: GgufFile, **arguments: Any) -> Tokenizer:
         raise ModelError(f"{file.path}: the vocabulary contradicts itself: {error}") from error
 
 
+def _split(merges: Sequence[str]) -> list[tuple[str, str]]:
+    """Pairs out of "left right"; a piece never holds a space, but may begin with a line break."""
+    return [(left, right) for left, _, right in (merge.partition(" ") for merge in merges)]
+
+
 def _merges_by_score(
-    tokens: Sequence[str], scores: Sequence[float], vocabulary: dict[str, int]
+    file: GgufFile, tokens: Sequence[str], vocabulary: dict[str, int]
 ) -> list[tuple[str, str]]:
     """The BPE merges that a SentencePiece vocabulary implies, the best score first.
 
     A piece can come about from every split into two other pieces. Ties within a piece go to the
     split with the lower ids, as SentencePiece's own merge order has it.
     """
+    scores = file.value("tokenizer.ggml.scores", list)
     order = sorted(range(len(tokens)), key=lambda index: -scores[index])
     merges = []
     for index in order:

@@ -40,6 +40,20 @@ NUM_MELS = 128
 _TOWER = "model.audio_tower"
 _MAX_TIMESCALE = 10_000.0
 _MASKED = -1e9
+_DEFAULTS: Mapping[str, Any] = {
+    "hidden_size": 1024,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 8,
+    "subsampling_conv_channels": (128, 32),
+    "conv_kernel_size": 5,
+    "residual_weight": 0.5,
+    "attention_chunk_size": 12,
+    "attention_context_left": 13,
+    "attention_logit_cap": 50.0,
+    "rms_norm_eps": 1e-6,
+    "output_proj_dims": 1536,
+}
+"""What a config.json means where it says nothing: E2B's and E4B's tower."""
 
 
 def build_audio_tower(
@@ -62,6 +76,7 @@ def build_audio_tower(
     Raises:
         ModelError: The config is of another kind of tower, or a tensor is missing or misshapen.
     """
+    config = {**_DEFAULTS, **config}
     require(config, hidden_act="silu", attention_context_right=0)
     if config["attention_context_left"] != config["attention_chunk_size"] + 1:
         raise ModelError(

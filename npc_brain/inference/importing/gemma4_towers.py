@@ -1,12 +1,16 @@
 """Writes the vision and audio towers of a Gemma 4 checkpoint into a model directory."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from npc_brain.inference.importing.gemma4_audio import build_audio_tower
 from npc_brain.inference.importing.gemma4_vision import build_vision_tower
 from npc_brain.inference.importing.graph_builder import GraphBuilder
+from npc_brain.inference.importing.quantize import Floats
+from npc_brain.inference.importing.safetensors_dir import SafetensorsDir
 from npc_brain.inference.importing.tower_builder import MatrixBits, Weights
 from npc_brain.inference.media.encoder import AUDIO_GRAPH, VISION_GRAPH
 from npc_brain.inference.model_dir import Progress, no_progress
@@ -16,6 +20,27 @@ _TOWERS: dict[str, tuple[str, str, _Build]] = {
     "vision_config": (VISION_GRAPH, "model.vision_tower.", build_vision_tower),
     "audio_config": (AUDIO_GRAPH, "model.audio_tower.", build_audio_tower),
 }
+
+
+class CheckpointTensors(Mapping[str, Floats]):
+    """The tensors of a checkpoint, each read from its file when it is asked for."""
+
+    def __init__(self, directory: SafetensorsDir) -> None:
+        self._directory = directory
+
+    def __getitem__(self, name: str) -> Floats:
+        if name not in self._directory.names():
+            raise KeyError(name)
+        shape = self._directory.shape(name)
+        if not shape:  # a clip bound, perhaps infinite
+            return np.asarray(self._directory.rows(name, 0, 1)[0], np.float32)
+        return self._directory.floats(name, *shape)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._directory.names())
+
+    def __len__(self) -> int:
+        return len(self._directory.names())
 
 
 def write_towers(

@@ -33,6 +33,18 @@ from npc_brain.inference.importing.tower_builder import (
 _TOWER = "model.vision_tower"
 _CHANNELS = 3
 _DEFAULT_THETA = 100.0
+_DEFAULTS: Mapping[str, Any] = {
+    "hidden_size": 768,
+    "intermediate_size": 3072,
+    "num_hidden_layers": 16,
+    "num_attention_heads": 12,
+    "head_dim": 64,
+    "rms_norm_eps": 1e-6,
+    "pooling_kernel_size": 3,
+    "patch_size": 16,
+    "position_embedding_size": 10240,
+}
+"""What a config.json means where it says nothing: E2B's and E4B's tower."""
 
 
 def build_vision_tower(
@@ -55,6 +67,7 @@ def build_vision_tower(
     Raises:
         ModelError: The config is of another kind of tower, or a tensor is missing or misshapen.
     """
+    config = {**_DEFAULTS, **config}
     require(
         config,
         hidden_activation="gelu_pytorch_tanh",

@@ -22,6 +22,7 @@ from npc_brain.inference.importing.gemma4_import import (
     fill_gemma4,
 )
 from npc_brain.inference.importing.gemma4_spec import Gemma4Spec, spec_from_config
+from npc_brain.inference.importing.gemma4_towers import CheckpointTensors, write_towers
 from npc_brain.inference.importing.graph_builder import MatrixFormat
 from npc_brain.inference.importing.quantize import (
     DEFAULT_BLOCK_SIZE,
@@ -30,6 +31,7 @@ from npc_brain.inference.importing.quantize import (
     round_to_4_bits,
 )
 from npc_brain.inference.importing.safetensors_dir import SafetensorsDir, finite, read_json
+from npc_brain.inference.importing.tower_builder import MatrixBits
 from npc_brain.inference.model_dir import (
     TOKENIZER_FILE,
     Progress,
@@ -119,6 +121,9 @@ def import_safetensors(
         for name in (TOKENIZER_FILE, TEMPLATE_FILE, GENERATION_FILE):
             if (source / name).is_file():
                 shutil.copyfile(source / name, staging / name)
+        tensors = CheckpointTensors(SafetensorsDir(source))
+        bits: MatrixBits = 32 if precision == "f32" else 8
+        write_towers(staging, config, tensors, progress, bits=bits)
         fill_gemma4(spec, weights, staging, texts, progress)
 
 

@@ -75,7 +75,8 @@ class GgufFile:
 
     def kind(self, name: str) -> gguf.GGMLQuantizationType:
         """How the values of tensor `name` are stored. Raises ModelError when it is absent."""
-        return self._found(name).tensor_type
+        kind: gguf.GGMLQuantizationType = self._found(name).tensor_type
+        return kind
 
     def check(self, name: str, *shape: int) -> None:
         """Raise ModelError unless there is a tensor `name` of `shape`, row by row."""

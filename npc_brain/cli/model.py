@@ -16,8 +16,8 @@ from npc_brain.inference.model_dir import INFO_FILE, ModelInfo, load_model_info,
 
 _VARIANT_HELP = "of published ONNX files: q4 (for a CPU), q4f16 (for a GPU), fp16, quantized, fp32"
 _SOURCE_HELP = (
-    "a .gguf file (llama, gemma3, gemma4), a directory with Gemma 4 as safetensors or published ONNX "
-    "files, or a local name: ollama:MODEL:TAG, lmstudio:PUBLISHER/MODEL/FILE"
+    "a .gguf file (llama, gemma3, gemma4), a directory with Gemma 4 as safetensors or published "
+    "ONNX files, or a local name: ollama:MODEL:TAG, lmstudio:PUBLISHER/MODEL/FILE"
 )
 
 

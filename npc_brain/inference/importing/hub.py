@@ -19,10 +19,11 @@ from typing import Any, NoReturn
 from npc_brain.errors import ErrorCode, ModelError
 from npc_brain.inference.model_dir import Progress
 
-_CHUNK_BYTES = 1 << 20
 _MAX_TRIES = 5
 """Attempts in a row that bring no bytes before a file is given up."""
 _RETRY_PAUSE_S = 1.0
+_TIMEOUT_S = 60.0
+"""Without a byte from the other side."""
 
 Wanted = Callable[[str], bool]
 """Whether a file, by its path in the repository, is to be fetched."""
@@ -54,7 +55,7 @@ def fetch_from_hub(repo_id: str, wanted: Wanted, target: Path, progress: Progres
     """
     hub = _hub()
     try:
-        info = hub.HfApi().model_info(repo_id, files_metadata=True)
+        info = hub.HfApi().model_info(repo_id, files_metadata=True, timeout=_TIMEOUT_S)
     except Exception as error:  # the HTTP library underneath has changed twice
         _refuse(repo_id, error)
     files = [_hub_file(entry) for entry in info.siblings or [] if wanted(entry.rfilename)]
@@ -75,6 +76,7 @@ def fetch_from_hub(repo_id: str, wanted: Wanted, target: Path, progress: Progres
 def _hub() -> Any:
     try:
         import huggingface_hub
+        import huggingface_hub.utils
     except ImportError as error:
         raise ModelError(
             "the package huggingface_hub is not installed",
@@ -146,13 +148,14 @@ def _continue(
         headers = hub.utils.build_hf_headers() | {"Accept-Encoding": "identity"}
         if done:
             headers["Range"] = f"bytes={done}-"
+        session = hub.get_session()
         url = hub.hf_hub_url(repo_id, file.path, revision=revision)
-        with hub.get_session().stream("GET", url, headers=headers) as response:
+        with session.stream("GET", url, headers=headers, timeout=_TIMEOUT_S) as response:
             hub.utils.hf_raise_for_status(response)
             if done and response.status_code != 206:  # the server does not know ranges
                 out.truncate(0)
                 done = 0
-            for chunk in response.iter_bytes(chunk_size=_CHUNK_BYTES):
+            for chunk in response.iter_bytes():  # as it comes: nothing is lost when it breaks
                 out.write(chunk)
                 done += len(chunk)
                 show(min(done, file.num_bytes))

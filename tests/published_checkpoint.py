@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from tests.tiny_gguf import byte_level_vocabulary
 
@@ -105,26 +106,19 @@ def write_checkpoint(
     _Decoder(_Graph(checkpoint, "decoder_model_merged", rng), text, table).write()
     (directory / "config.json").write_text(json.dumps(config))
     (directory / "generation_config.json").write_text('{"eos_token_id": [1, 106, 50]}')
-    (directory / "tokenizer.json").write_text(json.dumps(tokenizer_json()))
+    write_tokenizer(directory / "tokenizer.json")
     return checkpoint
 
 
-def tokenizer_json() -> dict[str, Any]:
-    """A byte-level tokenizer; only its being there matters here."""
+def write_tokenizer(path: Path) -> None:
+    """A byte-level tokenizer."""
     tokens, merges = byte_level_vocabulary()
-    return {
-        "version": "1.0",
-        "added_tokens": [],
-        "normalizer": None,
-        "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True},
-        "post_processor": None,
-        "decoder": {"type": "ByteLevel"},
-        "model": {
-            "type": "BPE",
-            "vocab": {token: index for index, token in enumerate(tokens)},
-            "merges": merges,
-        },
-    }
+    vocabulary = {token: index for index, token in enumerate(tokens)}
+    pairs = [(left, right) for left, right in (merge.split(" ") for merge in merges)]
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=pairs))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.save(str(path))
 
 
 class _Graph:

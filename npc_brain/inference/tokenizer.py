@@ -46,7 +46,7 @@ class Tokenizer:
         self._is_byte_level = '"ByteLevel"' in json.dumps(spec.get("decoder"))
         self._strips_first_space = '"Strip"' in json.dumps(spec.get("decoder"))
         self.constraint_json = json.dumps(_with_all_controls_special(spec))
-        self._plain = _HfTokenizer.from_str(json.dumps(_without_controls(spec, controls)))
+        self._plain = _built(_without_controls(spec, controls))
         self._encode = lru_cache(_NUM_CACHED_TEXTS)(self._encode_uncached)
 
     constraint_json: str
@@ -136,6 +136,13 @@ class TextStream:
     def finish(self) -> str:
         """U+FFFD when the completion ends inside a character, else an empty text."""
         return self._utf8.decode(b"", final=True)
+
+
+def _built(spec: dict[str, Any]) -> _HfTokenizer:
+    try:
+        return _HfTokenizer.from_str(json.dumps(spec))
+    except Exception as error:  # the Rust library raises bare Exception
+        raise ModelError(f"tokenizer.json cannot be used: {error}") from error
 
 
 def _parse(tokenizer_json: str) -> dict[str, Any]:

@@ -40,8 +40,8 @@ from npc_brain.inference.model_dir import (
 
 ACCURACY_LEVEL = 4
 """Of MatMulNBits nodes that do not say one: activations are rounded to 8 bits in each block, which
-halves the time of a token on a CPU (2560 by 10240, 4 bits, one row: 3.3 ms for 6.7 ms). Other
-providers ignore it."""
+halves the time of a token on a CPU (2560 by 10240, 4 bits, one row: 3.3 ms for 6.7 ms). What other
+providers make of it is for them to say; to CUDA it is a hint (unverified)."""
 
 _STOP_IDS = (1, 50, 106)
 """Of Gemma 4, for want of a `generation_config.json`. Source: google/gemma-4-E4B-it."""

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 
+from npc_brain.cli import main
 from npc_brain.errors import ErrorCode, InferenceError, ModelError, UsageError
 from npc_brain.inference.importing import published
 from npc_brain.inference.importing.catalogue import resolve_model
@@ -284,3 +285,15 @@ def test_graph_of_another_kind_is_refused(
     import_published(own_source, tmp_path / "model")
     with pytest.raises(ModelError, match="cache_position"):
         PublishedDecoder(tmp_path / "model")
+
+
+def test_generate_takes_the_directory(
+    source: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("NPC_BRAIN_CACHE", str(tmp_path))
+    arguments = ["generate", "--model", str(source), "--prompt", "the", "--max-tokens", "3"]
+    assert main([*arguments, "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["token_ids"]) <= 3

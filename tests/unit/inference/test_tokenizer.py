@@ -89,7 +89,20 @@ def test_an_unknown_control_token_is_an_error() -> None:
         byte_level_tokenizer().control_id("<start_of_turn>")
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"model": {"type": "WordPiece"}}'])
+_HALF = '{"model": {"type": "BPE", "vocab": {"a": 0}, "merges": []}, "decoder": {"type": "Fuse"'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        "[]",
+        '{"model": {"type": "WordPiece"}}',
+        _HALF,
+        _HALF + '}, "pre_tokenizer": {"type": "ByteLevel"}}',
+    ],
+)
 def test_a_damaged_file_is_an_error(text: str) -> None:
     with pytest.raises(ModelError, match=r"tokenizer\.json"):
         Tokenizer(text)

@@ -105,9 +105,8 @@ class _Peer:
     def __init__(self, path: Path, num_threads: int) -> None:
         from llama_cpp import Llama
 
-        self._llama: Any = Llama(
-            str(path), n_ctx=1024, n_threads=num_threads, n_threads_batch=num_threads, verbose=False
-        )
+        self._llama: Any = Llama(str(path), n_ctx=1024, verbose=False)
+        self._thread_counts = sorted({1, num_threads})
 
     @classmethod
     def load(cls, arch: str, spec: Gemma4Spec, num_threads: int) -> "_Peer | None":
@@ -121,7 +120,14 @@ class _Peer:
         return cls(path, num_threads)
 
     def measure(self) -> dict[str, float]:
+        """The best of one thread and all: beside other programs, all may be slower."""
+        return _best([self._measure(count) for count in self._thread_counts])
+
+    def _measure(self, num_threads: int) -> dict[str, float]:
+        from llama_cpp import llama_set_n_threads
+
         llama = self._llama
+        llama_set_n_threads(llama.ctx, num_threads, num_threads)
         llama.reset()
         prefill = _per_s(NUM_PROMPT, lambda: llama.eval(_tokens(NUM_PROMPT)))
         deep = _per_s(NUM_DECODED, lambda: _repeat(lambda: llama.eval([5])))

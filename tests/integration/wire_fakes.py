@@ -86,7 +86,7 @@ class FakeSession:
         if heard.text == "wait":
             self.running[turn_id] = npc_id
         else:
-            self._answer(npc_id, turn_id, heard.text)
+            self._answer(npc_id, turn_id, heard.text or "a sound")
         return TurnStarted(turn_id=turn_id, cause="hear", speaker_id=heard.speaker_id)
 
     def _answer(self, npc_id: str, turn_id: int, text: str) -> None:

@@ -23,7 +23,7 @@ from npc_brain.inference.importing.catalogue import resolve_model
 from npc_brain.inference.providers import AUTO
 from npc_brain.inference.remote.address import is_server
 from npc_brain.inference.sentence_encoder import SentenceEncoder
-from npc_brain.npc.library import NpcLibrary
+from npc_brain.npc.npc_files import NpcLibrary
 from npc_brain.protocol.codec import DEFAULT_LIMITS
 from npc_brain.protocol.messages import ModelStatus, Status
 from npc_brain.session.registry import Outbox

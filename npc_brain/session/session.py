@@ -19,7 +19,7 @@ from npc_brain.decision.stage import Stage
 from npc_brain.errors import ErrorCode, SessionError
 from npc_brain.inference.chat import BackendStats, Picture, Sound
 from npc_brain.npc.definition import NpcDefinition
-from npc_brain.npc.library import NpcLibrary
+from npc_brain.npc.npc_files import NpcLibrary
 from npc_brain.npc.state_machine import SPAWN
 from npc_brain.protocol import messages as m
 from npc_brain.session.registry import Outbox

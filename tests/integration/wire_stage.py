@@ -4,7 +4,7 @@ from functools import cache
 
 from npc_brain.clock import MonotonicClock
 from npc_brain.decision.mind import Mind
-from npc_brain.npc.library import NpcLibrary
+from npc_brain.npc.npc_files import NpcLibrary
 from npc_brain.protocol.codec import DEFAULT_LIMITS
 from npc_brain.session.registry import Outbox
 from npc_brain.session.session import StageSession

@@ -10,7 +10,7 @@ from npc_brain.decision.mind import Mind
 from npc_brain.errors import ErrorCode, NpcBrainError
 from npc_brain.inference.backends.scripted import ScriptedBackend
 from npc_brain.inference.chat import Picture, Sense, Sound
-from npc_brain.npc.library import NpcLibrary
+from npc_brain.npc.npc_files import NpcLibrary
 from npc_brain.protocol import messages as m
 from npc_brain.protocol.codec import DEFAULT_LIMITS
 from npc_brain.session.session import StageSession

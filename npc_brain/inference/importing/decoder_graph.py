@@ -207,25 +207,10 @@ class _DecoderGraph:
         return self._builder.matmul(x, f"layer.{index}.{name}")
 
     def _norm(self, x: str, weight: str) -> str:
-        return self._builder.op(
-            "SimplifiedLayerNormalization",
-            [x, weight],
-            axis=-1,
-            epsilon=self._spec.norm_epsilon,
-            stash_type=1,
-        )
+        return self._builder.rms_norm(x, weight, self._spec.norm_epsilon)
 
     def _add_norm(self, x: str, delta: str, weight: str) -> tuple[str, str]:
-        """The norm of x + delta, and the sum itself."""
-        normed, total = self._builder.new_names(2)
-        self._builder.op(
-            "SkipSimplifiedLayerNormalization",
-            [x, delta, weight],
-            outputs=[normed, "", "", total],
-            domain=MICROSOFT,
-            epsilon=self._spec.norm_epsilon,
-        )
-        return normed, total
+        return self._builder.add_rms_norm(x, delta, weight, self._spec.norm_epsilon)
 
     def _rope(self, layer: LayerSpec) -> tuple[str, str]:
         key = (layer.rope_theta, layer.rope_factor)

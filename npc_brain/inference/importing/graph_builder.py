@@ -232,6 +232,24 @@ class GraphBuilder:
         sums = self._block_sums(x, columns // form.block_size, form.block_size)
         return self.op("Add", [product, self.op("MatMul", [sums, f"{name}.offsets"])])
 
+    def rms_norm(self, x: str, weight: str, epsilon: float) -> str:
+        """RMSNorm over the last axis: x · rsqrt(mean(x²) + epsilon) · weight, float32 inside."""
+        return self.op(
+            "SimplifiedLayerNormalization", [x, weight], axis=-1, epsilon=epsilon, stash_type=1
+        )
+
+    def add_rms_norm(self, x: str, delta: str, weight: str, epsilon: float) -> tuple[str, str]:
+        """The norm of x + delta, and the sum itself."""
+        normed, total = self.new_names(2)
+        self.op(
+            "SkipSimplifiedLayerNormalization",
+            [x, delta, weight],
+            outputs=[normed, "", "", total],
+            domain=MICROSOFT,
+            epsilon=epsilon,
+        )
+        return normed, total
+
     def _block_sums(self, x: str, num_blocks: int, block_size: int) -> str:
         """float32[..., num_blocks]: the sum of `x` in each block, computed once for each `x`."""
         if x not in self._sums:

@@ -35,6 +35,7 @@ ENCODER = "minilm-l6"
 NO_MODEL = "none"
 NUM_CACHED_SENTENCES = 4096
 """Enough for all examples of tools and triggers of a village."""
+SERVER_RETRY_S = 3.0
 FEATURES = ("tools", "save", "choices", "understanding")
 
 Phase = Literal["starting", "loading", "warming", "ready", "degraded"]
@@ -53,6 +54,7 @@ class SidecarOptions:
         token: What engines must show.
         num_threads: Threads of the model; 0 takes one per core.
         is_spinning: See `OnnxDecoder`.
+        thinking_tokens: See `OnnxBackend`. A model that cannot think is refused with one above 0.
         provider: See `inference.providers`.
     """
 
@@ -64,6 +66,7 @@ class SidecarOptions:
     num_threads: int = 0
     num_slots: int = 2
     is_spinning: bool = False
+    thinking_tokens: int = 0
     provider: str = AUTO
 
 
@@ -128,22 +131,30 @@ class Sidecar:
             await self._mind.use_encoder(encoder)
         except NpcBrainError as error:
             faults.append(f"no sentence encoder: {error.message}")
-        if self._options.model != NO_MODEL:
-            try:
+        absent_server: OpenAIBackend | None = None
+        try:
+            if is_server(self._options.model):
+                backend = self._use_server()
+                absent_server, notice = backend, backend.notice
+                await _in_thread(backend.check)
+                absent_server = None
+            elif self._options.model != NO_MODEL:
                 notice = await self._load_model()
-            except NpcBrainError as error:
-                faults.append(f"no language model: {error.message}")
+        except NpcBrainError as error:
+            faults.append(f"no language model: {error.message}")
         for fault in faults:
             _log.warning("%s", fault)
         gc.collect()
         gc.freeze()  # what was loaded stays: full collections would stop the loop for 70 ms
         self._tell("degraded" if faults else "ready", "; ".join(faults) or notice, 1.0)
+        if absent_server is not None:
+            await self._await_server(absent_server)
+            faults.pop()
+            self._tell("degraded" if faults else "ready", "; ".join(faults) or notice, 1.0)
 
     async def _load_model(self) -> str:
         """Speak with the model from now on; returns what people should know of how it runs."""
         options = self._options
-        if is_server(options.model):
-            return await self._use_server(options)
         directory = await self._resolve(options.model)
         self._tell("warming", options.model, 0.95)
         backend = await _in_thread(
@@ -152,6 +163,7 @@ class Sidecar:
                 num_slots=options.num_slots,
                 num_threads=options.num_threads,
                 is_spinning=options.is_spinning,
+                thinking_tokens=options.thinking_tokens,
                 provider=options.provider,
                 clock=self._clock,
             )
@@ -159,15 +171,21 @@ class Sidecar:
         self._mind.use_backend(backend)
         return backend.notice
 
-    async def _use_server(self, options: SidecarOptions) -> str:
+    def _use_server(self) -> OpenAIBackend:
         """Speak with a server's model; also when it is not up yet, since each line asks it anew."""
+        options = self._options
         self._tell("loading", options.model, 0.9)
         backend = OpenAIBackend(options.model, num_parallel=options.num_slots, clock=self._clock)
-        try:
-            await _in_thread(backend.check)
-        finally:
-            self._mind.use_backend(backend)
-        return backend.notice
+        self._mind.use_backend(backend)
+        return backend
+
+    async def _await_server(self, backend: OpenAIBackend) -> None:
+        """Return once a server that was not there answers."""
+        while True:
+            await asyncio.sleep(SERVER_RETRY_S)
+            with suppress(NpcBrainError):
+                await _in_thread(backend.check)
+                return
 
     async def _resolve(self, name: str) -> Path:
         loop = asyncio.get_running_loop()

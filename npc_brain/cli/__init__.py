@@ -9,17 +9,19 @@ from npc_brain import __version__
 from npc_brain.errors import NpcBrainError, UsageError
 
 _COMMANDS = ("demo", "serve", "test", "validate", "model", "generate", "bench", "schema", "doctor")
-"""Modules of this package; each has `add_parser(subparsers)` and sets `run(args) -> exit code`."""
+"""Modules of this package; each has `add_parser(subparsers)` and sets `run(args) -> exit code`, and
+perhaps `after_interrupt`, what to do after Ctrl-C."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; see `npc-brain --help`.
 
     Returns:
-        0 good, 1 the thing asked about is bad, 2 wrong usage.
+        0 good, 1 the thing asked about is bad, 2 wrong usage, 130 interrupted.
     """
     parser = argparse.ArgumentParser(prog="npc-brain", description="A local brain for NPCs.")
     parser.add_argument("--version", action="version", version=f"npc-brain {__version__}")
+    parser.set_defaults(after_interrupt="")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name in _COMMANDS:
@@ -38,5 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 1
     except KeyboardInterrupt:
+        print("npc-brain: interrupted", file=sys.stderr)
+        if args.after_interrupt:
+            print(f"  hint: {args.after_interrupt}", file=sys.stderr)
         return 130
     return code

@@ -20,6 +20,8 @@ _SOURCE_HELP = (
     "ONNX files, or a local name: ollama:MODEL:TAG, lmstudio:PUBLISHER/MODEL/FILE"
 )
 
+_GOES_ON = "nothing half-made is left in use; the same command goes on where it can"
+
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command to the program's parser."""
@@ -32,13 +34,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     action = actions.add_parser("pull", help="fetch a model and convert it, once")
     action.add_argument("name", metavar="M", help="a name that `model list` shows")
     action.add_argument("--variant", help=_VARIANT_HELP)
-    action.set_defaults(run=_run_pull)
+    action.set_defaults(run=_run_pull, after_interrupt=_GOES_ON)
 
     action = actions.add_parser("import", help="make a model directory from what you have")
     action.add_argument("source", metavar="SRC", help=_SOURCE_HELP)
     action.add_argument("target", metavar="DIR", type=Path, help="a directory that is not there")
     action.add_argument("--variant", help=_VARIANT_HELP)
-    action.set_defaults(run=_run_import)
+    action.set_defaults(run=_run_import, after_interrupt=_GOES_ON)
 
     action = actions.add_parser("info", help="what a model directory holds")
     action.add_argument("model", metavar="DIR", help="a model directory, or the name of one pulled")

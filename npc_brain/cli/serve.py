@@ -51,6 +51,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--spin", action="store_true", help="busy threads: faster on a machine that does only this"
     )
     parser.add_argument(
+        "--thinking-tokens",
+        metavar="N",
+        type=int,
+        default=0,
+        help="how much a model that can (Gemma 4) may think before each line; it is never heard",
+    )
+    parser.add_argument(
         "--connection-file",
         metavar="FILE",
         type=Path,
@@ -65,6 +72,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(
             f"there is no directory {args.npcs}", hint="--npcs names one with NPC files"
         )
+    if args.thinking_tokens < 0:
+        raise UsageError(f"--thinking-tokens is {args.thinking_tokens}, not 0 or more")
     if is_server(args.model):
         parse_address(args.model)  # a wrong one is told before anything is started
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
@@ -93,6 +102,7 @@ async def _serve(args: argparse.Namespace) -> None:
         num_threads=args.threads,
         num_slots=args.slots,
         is_spinning=args.spin,
+        thinking_tokens=args.thinking_tokens,
         provider=args.provider,
     )
     loop = asyncio.get_running_loop()

@@ -179,9 +179,9 @@ class FakeHttpServer(ThreadingHTTPServer):
 
 
 @contextmanager
-def running(fake: FakeServer) -> Iterator[FakeServer]:
-    """Serve on a free port of loopback."""
-    server = FakeHttpServer(("127.0.0.1", 0), Handler)
+def running(fake: FakeServer, port: int = 0) -> Iterator[FakeServer]:
+    """Serve on a port of loopback; 0 takes a free one."""
+    server = FakeHttpServer(("127.0.0.1", port), Handler)
     server.fake = fake
     fake.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
     thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.01))

@@ -152,7 +152,8 @@ class NpcHear(Body):
 
     Text, sound or both. Sound without text needs a model that hears (`hear` in the features of
     `welcome` and `status`), else the answer is `error` with code `cannot_hear`; with text, a model
-    that cannot hear takes the text.
+    that cannot hear takes the text. Reactions, safety rules and the sentence encoder go by text:
+    what comes as sound alone is left to the model.
     """
 
     speaker_id: Id

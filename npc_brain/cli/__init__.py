@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from npc_brain import __version__
 from npc_brain.errors import NpcBrainError, UsageError
 
-_COMMANDS = ("demo", "serve", "test", "validate", "model", "generate", "bench", "schema", "doctor")
+COMMANDS = ("demo", "serve", "test", "validate", "model", "generate", "bench", "schema", "doctor")
 """Modules of this package; each has `add_parser(subparsers)` and sets `run(args) -> exit code`, and
 perhaps `after_interrupt`, what to do after Ctrl-C."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; see `npc-brain --help`.
+def main(argv: Sequence[str] | None = None, commands: Sequence[str] = COMMANDS) -> int:
+    """Run one of `commands`; see `npc-brain --help`.
 
     Returns:
         0 good, 1 the thing asked about is bad, 2 wrong usage, 130 interrupted.
@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.set_defaults(after_interrupt="")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name in _COMMANDS:
+    for name in commands:
         importlib.import_module(f"npc_brain.cli.{name}").add_parser(subparsers)
     args = parser.parse_args(argv)
     try:

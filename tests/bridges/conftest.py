@@ -1,13 +1,17 @@
-"""Tells loudly, at the end of a run, which tests of the engine bridges were skipped and why."""
+"""For all tests of the engine bridges: the packed sidecar, and a loud word on what was skipped."""
 
+import importlib.util
 import os
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -28,8 +32,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def _reason(report: pytest.TestReport) -> str:
-    is_located = isinstance(report.longrepr, tuple)
-    return str(report.longrepr[2] if is_located else report.longrepr).removeprefix("Skipped: ")
+    located = report.longrepr
+    return str(located[2] if isinstance(located, tuple) else located).removeprefix("Skipped: ")
 
 
 def _lacking() -> list[str]:
@@ -41,3 +45,21 @@ def _lacking() -> list[str]:
     if missing := [tool for tool in ("mcs", "mono", "xvfb-run") if shutil.which(tool) is None]:
         lacks.append(f"Not installed: {', '.join(missing)}")
     return lacks
+
+
+@pytest.fixture(scope="session")
+def packed_sidecar(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A packed sidecar's folder, with the embedded model and the sample game's NPCs.
+
+    NPC_BRAIN_PACKED names one made before by `pack_sidecar.py`; else it is built, once a run.
+    """
+    if made_before := os.environ.get("NPC_BRAIN_PACKED"):
+        return Path(made_before)
+    if importlib.util.find_spec("PyInstaller") is None:
+        pytest.skip("PyInstaller is not installed: pip install 'npc-brain[pack]'")
+    out_dir = tmp_path_factory.mktemp("packed")
+    command = [sys.executable, str(ROOT / "engine_bridges" / "pack_sidecar.py"), str(out_dir)]
+    command += ["--npcs", str(ROOT / "sample_game" / "npcs")]
+    packed = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
+    assert packed.returncode == 0, packed.stderr
+    return Path(packed.stdout.strip())

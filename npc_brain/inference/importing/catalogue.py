@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -171,10 +172,13 @@ CATALOGUE: dict[str, CatalogueEntry | HubEntry] = {
 def resolve_model(name_or_dir: str | Path, progress: Progress = no_progress) -> Path:
     """The model directory of a catalogue name or a path; pulls a catalogue model when needed.
 
-    A catalogue name wins over a directory that is called the same. For a directory with published
-    ONNX files a model directory is made in the cache, once, that shares their weights.
+    A catalogue name wins over a directory that is called the same, and a model packed with this
+    sidecar over both. For a directory with published ONNX files a model directory is made in the
+    cache, once, that shares their weights.
     Raises ModelError (`model_not_found`, `download_failed`, `bad_model`).
     """
+    if (packed := _packed_model(str(name_or_dir))) is not None:
+        return packed
     entry = CATALOGUE.get(str(name_or_dir))
     if entry is not None:
         return pull(entry, progress)
@@ -193,8 +197,11 @@ def resolve_model(name_or_dir: str | Path, progress: Progress = no_progress) -> 
 def model_path(entry: CatalogueEntry | HubEntry, variant: str | None = None) -> Path:
     """Where the model directory of `entry` is or will be.
 
-    Without `variant` that of one which is there, else of the one that suits this machine.
+    Without `variant` one packed with this sidecar, else one in the cache, else where the one that
+    suits this machine would be.
     """
+    if variant is None and (packed := _packed_model(entry.name)) is not None:
+        return packed
     if isinstance(entry, CatalogueEntry):
         return cache_dir("models", entry.name)
     variants = [variant] if variant else list(preferred_variants())
@@ -232,6 +239,12 @@ def pull(
     target = model_path(entry, variant)
     if (target / INFO_FILE).is_file():
         return target
+    if _packed_models_dir() is not None:
+        raise ModelError(
+            f"{entry.name} is not packed with this sidecar",
+            code=ErrorCode.MODEL_NOT_FOUND,
+            hint=f"pack the sidecar with --model {entry.name}",
+        )
     sources = sources_path(entry)
     if isinstance(entry, HubEntry):
         return _pull_published(entry, target, variant or preferred_variants()[0], progress)
@@ -247,6 +260,20 @@ def preferred_variants() -> tuple[str, ...]:
 
     has_gpu = not {"cuda", "tensorrt-rtx", "directml"}.isdisjoint(available_providers())
     return GPU_VARIANTS if has_gpu else CPU_VARIANTS
+
+
+def _packed_models_dir() -> Path | None:
+    """`models/` beside the executable of a packed sidecar; None when a Python runs this."""
+    return Path(sys.executable).parent / "models" if getattr(sys, "frozen", False) else None
+
+
+def _packed_model(name: str) -> Path | None:
+    """The model directory that a packed sidecar has of that name; None without one."""
+    models_dir = _packed_models_dir()
+    if models_dir is None or name != Path(name).name:
+        return None
+    path = models_dir / name
+    return path if (path / INFO_FILE).is_file() else None
 
 
 def _pull_published(entry: HubEntry, target: Path, variant: str, progress: Progress) -> Path:

@@ -1,5 +1,6 @@
 """Models by name: fetched and converted once, used offline from then on."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -85,3 +86,55 @@ def test_entries_are_pinned(entry: CatalogueEntry | HubEntry) -> None:
         return
     assert all("==" in package for package in entry.packages)
     assert all(len(file.sha256) == 64 and file.num_bytes > 0 for file in entry.files)
+
+
+@pytest.fixture
+def packed_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """`models/` of a packed sidecar, which this process then is."""
+    executable = tmp_path / "npc_brain_sidecar" / "npc-brain"
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    monkeypatch.setattr(sys, "executable", str(executable))
+    models = executable.parent / "models"
+    models.mkdir(parents=True)
+    return models
+
+
+def pack(models: Path, name: str) -> Path:
+    (models / name).mkdir()
+    write_tiny_gguf(models / "tiny.gguf", "llama")
+    fill_from_gguf(models / "tiny.gguf", models / name, no_progress, name=name)
+    return models / name
+
+
+@pytest.mark.parametrize("name", ["tiny", "gemma-4-e4b", "my-own"])
+def test_a_packed_sidecar_uses_its_own_models(
+    conversions: list[Path], packed_models: Path, name: str
+) -> None:
+    packed = pack(packed_models, name)
+    assert resolve_model(name) == packed
+    if name in CATALOGUE:
+        assert model_path(CATALOGUE[name]) == packed
+    assert conversions == []
+
+
+def test_a_packed_sidecar_falls_back_on_the_cache(
+    conversions: list[Path], packed_models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(sys, "frozen")
+    cached = resolve_model("tiny")
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    assert resolve_model("tiny") == cached
+
+
+def test_a_packed_sidecar_fetches_nothing(conversions: list[Path], packed_models: Path) -> None:
+    with pytest.raises(ModelError, match="not packed") as caught:
+        resolve_model("tiny")
+    assert caught.value.code is ErrorCode.MODEL_NOT_FOUND
+    assert "--model tiny" in caught.value.hint
+    assert conversions == []
+
+
+def test_a_packed_model_is_a_name_not_a_path(packed_models: Path) -> None:
+    pack(packed_models, "tiny-packed")
+    with pytest.raises(ModelError):
+        resolve_model("../models/tiny-packed")

@@ -1,0 +1,563 @@
+@tool
+@icon("../icons/npc_character.svg")
+class_name NpcCharacter
+extends Node
+## A character that talks and acts, below a 2D, 3D or plain node (its [member actor]).
+##
+## Give it an NPC file and call [method hear]; the answer comes as [signal token_received] and
+## [signal line_said]. What it wants to do comes as [signal action_requested], or to a method of
+## the actor named [code]npc_TOOL[/code], as [code]func npc_go_to(target: String) -> bool[/code].
+## With no sidecar it says the fallback lines of its file.
+
+## The sidecar has the character.
+signal spawned
+## It begins to speak. [param cause] is "hear", "action" (after an action's end) or "state".
+signal turn_started(turn_id: int, cause: String)
+## The next piece of the line being said.
+signal token_received(turn_id: int, text: String)
+## A whole line.
+signal line_said(line: NpcLine)
+## It has finished speaking; exactly once a turn.
+signal turn_ended(turn: NpcTurn)
+## A transition of its state machine; [param from] is empty on spawn.
+signal state_changed(from: String, to: String, event: String)
+## What its machine knows of the game and of itself; comes with each transition.
+signal blackboard_changed(blackboard: Dictionary)
+## It wants to do something: do it and tell how it goes.
+signal action_requested(action: NpcActionRequest)
+## It no longer wants an action; the request itself tells it too.
+signal action_cancelled(action_id: int)
+## It asks what only the game can answer.
+signal tool_called(call: NpcToolCall)
+## How far the sidecar is: "starting", "loading", "warming", "ready" or "degraded".
+signal status_changed(phase: StringName, detail: String, progress: float)
+## The sidecar refused something that concerns this character.
+signal error_received(code: String, text: String, hint: String)
+
+const Client := preload("res://addons/npc_brain/npc_brain_client.gd")
+const FallbackVoice := preload("res://addons/npc_brain/definition/fallback_voice.gd")
+const NpcFile := preload("res://addons/npc_brain/definition/npc_file.gd")
+const NpcLink := preload("res://addons/npc_brain/nodes/npc_link.gd")
+const NpcMethods := preload("res://addons/npc_brain/nodes/npc_methods.gd")
+const NpcPicture := preload("res://addons/npc_brain/nodes/npc_picture.gd")
+const TurnBook := preload("res://addons/npc_brain/nodes/turn_book.gd")
+## The group that every character is in.
+const GROUP := &"npc_characters"
+## How long after a change its state is fetched, to survive a restart of the sidecar.
+const KEEP_DELAY_S := 0.25
+
+## The NPC file: who it is, what it says, how its states go.
+@export_file("*.yaml", "*.yml") var definition_file := "":
+	set(value):
+		definition_file = value
+		update_configuration_warnings()
+## Its id in the game's world; empty takes the one of the NPC file. Unique in the game.
+@export var npc_id := "":
+	set(value):
+		npc_id = value
+		update_configuration_warnings()
+## Who moves and acts; empty takes the parent. Its methods [code]npc_TOOL[/code] are called.
+@export var actor: Node
+## What it can do and ask beyond the built-in tools.
+@export var actions: Array[NpcAction] = []:
+	set(value):
+		actions = value
+		update_configuration_warnings()
+
+@export_group("Speech")
+## Who is answered first when several speak: higher goes first.
+@export_range(-100, 100) var priority := 0
+## By when a line must have been said; then a fallback line is.
+@export_range(0.05, 600.0, 0.05, "suffix:s") var deadline_s := 8.0
+## A voice of the system's text-to-speech that reads lines aloud, as
+## [method DisplayServer.tts_get_voices] names it; empty for none.
+@export var voice := ""
+
+@export_group("Memory")
+## First values for the blackboard, over those of the NPC file.
+@export var starting_blackboard: Dictionary = {}
+## Whether it is put back as it was when the sidecar has to be restarted.
+@export var survives_restarts := true
+
+## A whole definition instead of a file; takes effect when the character enters the tree.
+var definition: Dictionary = {}
+## The innermost state of its machine.
+var state := ""
+## What its machine last told that it knows.
+var blackboard: Dictionary = {}
+## Whether the sidecar has the character.
+var is_spawned := false
+## The link to the sidecar; taken from the autoload when the character enters the tree.
+var client: Client
+
+## Its name, as players see it.
+var display_name: String:
+	get:
+		return _file.name if _file != null else str(name)
+
+var _file: NpcFile
+var _voice: FallbackVoice
+var _methods: NpcMethods
+var _book := TurnBook.new()
+var _open_actions: Dictionary[int, NpcActionRequest] = {}
+var _untold: Array[NpcActionRequest] = []
+var _kept_state := PackedByteArray()
+var _is_keep_due := false
+
+
+func _init() -> void:
+	_book.fallback = _fallback_line
+	_book.started.connect(_on_turn_started)
+	_book.token_added.connect(_on_token_added)
+	_book.line_added.connect(_on_line_added)
+	_book.ended.connect(_on_turn_ended)
+
+
+func _enter_tree() -> void:
+	if Engine.is_editor_hint():
+		return
+	add_to_group(GROUP)
+	_read_definition()
+	if actor == null:
+		actor = get_parent()
+	_methods = NpcMethods.new(actor)
+	if client == null:
+		client = NpcLink.client_of(self)
+	_book.client = client
+	_book.npc_id = npc_id
+	if client == null:
+		return
+	client.register_character(npc_id, _take)
+	client.connected.connect(_on_connected)
+	client.disconnected.connect(_on_disconnected)
+	client.status_changed.connect(_on_status_changed)
+	_spawn_if_linked.call_deferred()
+
+
+func _exit_tree() -> void:
+	if Engine.is_editor_hint():
+		return
+	cancel_turn()
+	if client == null:
+		return
+	if is_spawned:
+		client.send("npc.despawn", {}, npc_id)
+	client.unregister_character(npc_id)
+	client.connected.disconnect(_on_connected)
+	client.disconnected.disconnect(_on_disconnected)
+	client.status_changed.disconnect(_on_status_changed)
+	is_spawned = false
+	_open_actions.clear()
+	_untold.clear()
+
+
+func _get_configuration_warnings() -> PackedStringArray:
+	var warnings := PackedStringArray()
+	if definition_file.is_empty():
+		warnings.append("Choose an NPC file as the definition file.")
+	else:
+		var problem := NpcFile.at(definition_file).problem
+		if not problem.is_empty():
+			warnings.append(problem)
+		var folder: String = ProjectSettings.get_setting("npc_brain/npcs_dir", "res://npcs")
+		if definition_file.get_base_dir() != folder.trim_suffix("/"):
+			warnings.append("The NPC file is not in %s, where the sidecar looks for it." % folder)
+	if NpcLink.client_of(self) == null and not ProjectSettings.has_setting("autoload/NpcBrain"):
+		warnings.append("Enable the plugin NPC Brain in the project settings.")
+	for action in actions:
+		if action != null and not action.problem().is_empty():
+			warnings.append(action.problem())
+	return warnings
+
+
+## Someone speaks to the character. Returns at once; the turn always ends, and always with
+## something said unless it is cancelled.
+func hear(text: String, speaker_id := "player") -> NpcTurn:
+	return _hear({"text": text}, speaker_id)
+
+
+## Someone speaks to the character aloud: [param audio] is a WAV file, or bare samples of
+## [param format] "pcm_s16" or "pcm_f32" at [param sample_rate_hz]. Without [param text] it needs
+## a model that hears.
+func hear_audio(
+	audio: PackedByteArray,
+	text := "",
+	speaker_id := "player",
+	format := "wav",
+	sample_rate_hz := 0,
+) -> NpcTurn:
+	var body: Dictionary = {}
+	if not text.is_empty():
+		body["text"] = text
+	body["audio"] = audio
+	body["audio_format"] = format
+	if sample_rate_hz > 0:
+		body["sample_rate_hz"] = sample_rate_hz
+	return _hear(body, speaker_id)
+
+
+## Someone shows the character a picture, a [Texture2D] or an [Image], to speak of afterwards.
+## [param entity_id] is the entity that it shows.
+func see(picture: Resource, caption := "", entity_id := "", speaker_id := "player") -> void:
+	var body: Dictionary = {"speaker_id": speaker_id, "image": NpcPicture.bytes_of(picture)}
+	if not caption.is_empty():
+		body["caption"] = caption
+	if not entity_id.is_empty():
+		body["entity_id"] = entity_id
+	_tell("npc.see", body)
+
+
+## Something happens to the character, as "attacked": a stimulus for its state machine.
+func send_event(event: String, data: Dictionary = {}) -> void:
+	_tell("npc.event", {"event": event, "data": data})
+
+
+## Ends a turn at once, or all turns of the character: no more is said.
+func cancel_turn(turn: NpcTurn = null) -> void:
+	for open in _book.open_turns():
+		if turn == null or turn == open:
+			_book.cancel(open)
+
+
+## Whether it is speaking, or about to.
+func is_speaking() -> bool:
+	return not _book.open_turns().is_empty()
+
+
+## The character's mind, for the game's own save; empty when it cannot be had. To be awaited.
+func save_state() -> PackedByteArray:
+	var answer := await NpcLink.ask(client, "state.save", {"npc_ids": [npc_id]})
+	var body := NpcLink.body_of(answer)
+	if answer["type"] == "error":
+		_report(answer)
+		return PackedByteArray()
+	return body.get("blob", PackedByteArray())
+
+
+## Puts the character back as it was saved. To be awaited: whether it was.
+func load_state(blob: PackedByteArray) -> bool:
+	var answer := await NpcLink.ask(client, "state.load", {"blob": blob})
+	_report(answer)
+	return answer["type"] == "ok"
+
+
+# --- the sidecar -----------------------------------------------------------------------------
+
+
+func _read_definition() -> void:
+	if definition.is_empty():
+		_file = NpcFile.at(definition_file)
+		if not _file.problem.is_empty():
+			push_warning("NPC %s: %s" % [name, _file.problem])
+	else:
+		_file = NpcFile.from_definition(definition)
+	if npc_id.is_empty():
+		npc_id = _file.id if not _file.id.is_empty() else str(name).to_snake_case()
+	_voice = FallbackVoice.new(_file)
+	if state.is_empty():
+		state = _file.initial
+		blackboard = _file.blackboard.merged(starting_blackboard, true)
+
+
+func _is_linked() -> bool:
+	return client != null and client.is_connected_to_sidecar
+
+
+func _spawn_if_linked() -> void:
+	if is_spawned or not _is_linked() or not is_inside_tree():
+		return
+	is_spawned = true
+	_register_tools()
+	var body: Dictionary = {"definition": definition_file.get_file().get_basename()}
+	if not definition.is_empty():
+		body["definition"] = definition
+	var world := NpcWorld.of(self)
+	if world != null:
+		body["position"] = world.position_of_node(actor)
+	elif actor is Node3D:
+		body["position"] = NpcWorld.wire_position((actor as Node3D).global_position)
+	if not starting_blackboard.is_empty():
+		body["blackboard"] = starting_blackboard
+	client.send("npc.spawn", body, npc_id, _on_spawn_answered)
+	if not _kept_state.is_empty():
+		client.send("state.load", {"blob": _kept_state}, "", _report)
+
+
+func _on_spawn_answered(message: Dictionary) -> void:
+	var body := NpcLink.body_of(message)
+	if message["type"] == "npc.state":
+		_take_state(body)
+	elif body.get("code") != "duplicate_npc":
+		is_spawned = false
+		_report(message)
+		return
+	spawned.emit()
+
+
+func _register_tools() -> void:
+	var declared: Dictionary[String, NpcAction] = {}
+	for action in actions:
+		if action != null:
+			declared[action.name] = action
+	for tool in _methods.tools():
+		if not tool in NpcMethods.BUILT_INS and not declared.has(tool):
+			var action := NpcAction.new()
+			action.name = tool
+			declared[tool] = action
+	for tool in declared:
+		var action := declared[tool]
+		var schema := action.schema()
+		var problem := action.problem()
+		if _methods.has(tool):
+			schema = _methods.schema(tool)
+			problem += _methods.problem(tool)
+			action.kind = NpcAction.Kind.QUERY if _methods.is_query(tool) else action.kind
+		if problem.is_empty():
+			client.send("tool.register", action.to_body(schema), "", _report)
+		else:
+			push_error("NPC %s: %s" % [npc_id, problem])
+
+
+func _on_connected(resumed: bool) -> void:
+	if resumed and is_spawned:
+		for action in _untold:
+			_tell_update(action)
+		_untold.clear()
+		return
+	is_spawned = false
+	# Deferred, so that the world is told first.
+	_spawn_if_linked.call_deferred()
+
+
+func _on_disconnected(reason: String) -> void:
+	_book.lose_all(reason)
+
+
+func _on_status_changed(phase: StringName, detail: String, progress: float) -> void:
+	status_changed.emit(phase, detail, progress)
+
+
+func _take(message: Dictionary) -> void:
+	if message.has("reply_to"):
+		return
+	var type: String = message["type"]
+	var body := NpcLink.body_of(message)
+	match type:
+		"turn.started", "turn.token", "turn.line", "turn.ended":
+			_book.take(type, body)
+		"npc.state":
+			_take_state(body)
+		"action.request":
+			await _take_action(body)
+		"action.cancel":
+			_take_cancel(body)
+		"tool.call":
+			await _take_call(body)
+		"error":
+			_report(message)
+
+
+func _take_state(body: Dictionary) -> void:
+	var path: String = body.get("to", "")
+	state = path.substr(path.rfind(".") + 1)
+	blackboard = body.get("blackboard", {})
+	state_changed.emit(str(body.get("from", "")), path, str(body.get("event", "")))
+	blackboard_changed.emit(blackboard)
+	_keep_state_soon()
+
+
+func _tell(type: String, body: Dictionary) -> void:
+	if _is_linked():
+		_spawn_if_linked()
+		client.send(type, body, npc_id, _report)
+
+
+func _report(message: Dictionary) -> void:
+	var body := NpcLink.body_of(message)
+	if message["type"] != "error" or body.get("code") == "connection_lost":
+		return
+	var code: String = body.get("code", "")
+	var text: String = body.get("message", "")
+	push_warning("NPC %s: %s: %s" % [npc_id, code, text])
+	error_received.emit(code, text, str(body.get("hint", "")))
+
+
+## Fetches the character's mind in a moment, so that a restarted sidecar can be given it again.
+func _keep_state_soon() -> void:
+	if _is_keep_due or not survives_restarts or not is_inside_tree():
+		return
+	_is_keep_due = true
+	get_tree().create_timer(KEEP_DELAY_S, true, false, true).timeout.connect(_keep_state)
+
+
+func _keep_state() -> void:
+	_is_keep_due = false
+	if is_spawned and _is_linked():
+		client.send("state.save", {"npc_ids": [npc_id]}, "", _on_state_kept)
+
+
+func _on_state_kept(message: Dictionary) -> void:
+	if message["type"] == "state.saved":
+		_kept_state = NpcLink.body_of(message).get("blob", PackedByteArray())
+
+
+# --- turns -----------------------------------------------------------------------------------
+
+
+func _hear(heard: Dictionary, speaker_id: String) -> NpcTurn:
+	var turn := NpcTurn.new("hear", speaker_id)
+	if not _is_linked() or not is_inside_tree():
+		_book.hear_alone(turn, "there is no sidecar")
+		return turn
+	_spawn_if_linked()
+	var body: Dictionary = {"speaker_id": speaker_id}
+	if heard.has("text"):
+		body["text"] = heard["text"]
+	body["priority"] = priority
+	body["deadline_ms"] = roundi(deadline_s * 1000)
+	body.merge(heard)
+	_book.hear(turn, body, get_tree(), roundi(deadline_s * 1000))
+	return turn
+
+
+func _fallback_line(turn: NpcTurn) -> String:
+	if _voice == null:
+		return FallbackVoice.WORDLESS
+	var world := NpcWorld.of(self)
+	var values := blackboard.duplicate()
+	values["speaker"] = world.name_of(turn.speaker_id) if world != null else turn.speaker_id
+	return _voice.next_line(state, turn.speaker_id, values)
+
+
+func _on_turn_started(turn: NpcTurn) -> void:
+	turn_started.emit(turn.turn_id, turn.cause)
+
+
+func _on_token_added(turn: NpcTurn, text: String) -> void:
+	token_received.emit(turn.turn_id, text)
+
+
+func _on_line_added(turn: NpcTurn, line: NpcLine) -> void:
+	if not voice.is_empty():
+		DisplayServer.tts_speak(line.text, voice)
+	if turn.cause == "hear" and _voice != null:
+		_voice.note_met(turn.speaker_id)
+	line_said.emit(line)
+
+
+func _on_turn_ended(turn: NpcTurn) -> void:
+	turn_ended.emit(turn)
+	_keep_state_soon()
+
+
+# --- actions and questions -------------------------------------------------------------------
+
+
+func _take_action(body: Dictionary) -> void:
+	var action := NpcActionRequest.from_body(npc_id, body)
+	_open_actions[action.action_id] = action
+	action.updated.connect(_on_action_updated.bind(action))
+	action.is_handled = _methods.has(action.tool)
+	action_requested.emit(action)
+	if action.is_handled:
+		await _carry_out(action)
+	elif action.status == "requested" and _is_unheard(&"action_requested"):
+		action.refuse("not_supported")
+
+
+func _carry_out(action: NpcActionRequest) -> void:
+	if _methods.takes_handle(action.tool):
+		await _methods.call_with(action.tool, action.args, action)
+		return
+	action.start()
+	var outcome: Variant = await _methods.call_with(action.tool, action.args, action)
+	if action.has_ended:
+		return
+	if outcome is bool and not outcome:
+		action.fail("cancelled" if action.is_cancel_requested else "failed")
+	elif outcome is String and outcome != "":
+		action.fail(str(outcome))
+	else:
+		var result: Dictionary = outcome if outcome is Dictionary else {}
+		action.done(result)
+
+
+func _on_action_updated(
+	_status: String, _reason: String, _result: Dictionary, action: NpcActionRequest
+) -> void:
+	if action.has_ended:
+		_open_actions.erase(action.action_id)
+	if _is_linked():
+		_tell_update(action)
+	elif not action in _untold:
+		_untold.append(action)
+
+
+func _tell_update(action: NpcActionRequest) -> void:
+	var body: Dictionary = {
+		"action_id": action.action_id,
+		"status": action.status,
+		"reason": action.reason,
+		"result": action.result,
+	}
+	client.send("action.update", body, npc_id, _on_update_answered.bind(action))
+
+
+func _on_update_answered(message: Dictionary, action: NpcActionRequest) -> void:
+	var code: String = NpcLink.body_of(message).get("code", "")
+	if code == "connection_lost" and not action in _untold:
+		_untold.append(action)
+	elif code != "action_ended":
+		_report(message)
+
+
+func _take_cancel(body: Dictionary) -> void:
+	var action_id: int = body.get("action_id", 0)
+	var action: NpcActionRequest = _open_actions.get(action_id)
+	if action != null:
+		action.request_cancel()
+	action_cancelled.emit(action_id)
+
+
+func _take_call(body: Dictionary) -> void:
+	var question := NpcToolCall.from_body(npc_id, body)
+	question.answered.connect(_on_call_answered.bind(question))
+	tool_called.emit(question)
+	if question.is_answered:
+		return
+	if _methods.has(question.tool):
+		await _answer_by_method(question)
+		return
+	var world := NpcWorld.of(self)
+	if world != null and world.answer(question, actor):
+		return
+	if _is_unheard(&"tool_called"):
+		question.refuse("unknown_tool")
+
+
+func _answer_by_method(question: NpcToolCall) -> void:
+	if _methods.takes_handle(question.tool):
+		await _methods.call_with(question.tool, question.args, question)
+		return
+	var answer: Variant = await _methods.call_with(question.tool, question.args, question)
+	if question.is_answered:
+		return
+	if answer is Dictionary:
+		var result: Dictionary = answer
+		question.answer(result)
+	elif answer == null or str(answer).is_empty():
+		question.refuse("no_answer")
+	else:
+		question.answer({"text": str(answer)})
+
+
+func _on_call_answered(ok: bool, result: Dictionary, error: String, question: NpcToolCall) -> void:
+	if _is_linked():
+		var body: Dictionary = {
+			"call_id": question.call_id, "ok": ok, "result": result, "error": error
+		}
+		client.send("tool.result", body, npc_id, _report)
+
+
+func _is_unheard(which: StringName) -> bool:
+	return get_signal_connection_list(which).is_empty()

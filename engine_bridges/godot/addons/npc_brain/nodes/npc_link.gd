@@ -1,0 +1,42 @@
+extends RefCounted
+## How the nodes reach the client: finds it, and asks it for an answer that one can await.
+
+const Client := preload("res://addons/npc_brain/npc_brain_client.gd")
+
+const _AUTOLOAD := ^"/root/NpcBrain"
+
+
+## The autoload client; null when the plugin is not enabled.
+static func client_of(node: Node) -> Client:
+	return node.get_node_or_null(_AUTOLOAD) as Client
+
+
+## Sends a message and gives its answer, an [code]error[/code] included. To be awaited.
+static func ask(client: Client, type: String, body: Dictionary, npc_id := "") -> Dictionary:
+	if client == null:
+		return {"type": "error", "body": {"code": "connection_lost", "message": "no client"}}
+	var reply := Reply.new()
+	client.send(type, body, npc_id, reply.settle)
+	if reply.message.is_empty():
+		await reply.settled
+	return reply.message
+
+
+## The body of a message.
+static func body_of(message: Dictionary) -> Dictionary:
+	return message.get("body", {})
+
+
+## One answer, which may come before or after somebody waits for it.
+class Reply:
+	extends RefCounted
+	## The answer is there.
+	signal settled
+
+	## The answer; empty until it is there.
+	var message: Dictionary = {}
+
+	## Takes the answer.
+	func settle(answer: Dictionary) -> void:
+		message = answer
+		settled.emit()

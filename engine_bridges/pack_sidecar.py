@@ -45,6 +45,9 @@ _LOG_LINES_SHOWN = 15
 _RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml")
 _LEFT_OUT = frozenset({"huggingface-hub"})
 """`tokenizers` asks for it, to download; a packed sidecar downloads nothing."""
+_UNWANTED_MODULES = ("_curses", "_gdbm", "curses", "readline", "tkinter")
+"""Of the standard library: of no use here, and GNU readline and gdbm would put the game under the
+GPL."""
 _LICENCE_WORDS = ("licen", "copying", "notice", "authors")
 
 
@@ -186,7 +189,7 @@ def _build(staging: Path, distributions: dict[str, importlib.metadata.Distributi
             command += ["--copy-metadata", name]
         for name in COMMANDS:
             command += ["--hidden-import", f"npc_brain.cli.{name}"]
-        for module in ("tkinter", *_unneeded_modules(distributions)):
+        for module in (*_UNWANTED_MODULES, *_unneeded_modules(distributions)):
             command += ["--exclude-module", module]
         built = subprocess.run([*command, str(entry)], capture_output=True, text=True, check=False)
         if built.returncode != 0:
@@ -240,6 +243,7 @@ def _copy_licences(
     for name, directory in models.items():
         info = load_model_info(directory)
         told.append(f"model {name}: {info.licence or 'not told'}, {info.source or 'not told'}")
+    told.append("_internal/lib*: libraries of packages above, and of the system that packed this")
     (into / "licences.txt").write_text("\n".join(told) + "\n", encoding="utf-8")
 
 

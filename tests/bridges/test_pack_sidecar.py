@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from npc_brain.errors import NpcBrainError, UsageError
 from npc_brain.protocol.messages import Status
 
 MODEL = "smollm2-135m"
+GPL_LIBRARY = re.compile(r"lib(readline|gdbm)")
+"""What Python's optional modules may bring, and a game cannot be shipped with."""
 READY_WITHIN_S = 60.0
 NPCS = Path(__file__).parents[2] / "sample_game" / "npcs"
 
@@ -81,6 +84,8 @@ def test_the_folder_tells_what_it_holds(packed_sidecar: Path) -> None:
     for name in ("Python", "numpy", "onnxruntime", "pyzmq", f"model {MODEL}", "model minilm-l6"):
         assert f"\n{name}" in told
     assert any((packed_sidecar / "licences").glob("numpy-*/*LICENSE*"))
+    gpl = [path.name for path in packed_sidecar.rglob("*") if GPL_LIBRARY.match(path.name)]
+    assert gpl == []
 
 
 def test_a_failure_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

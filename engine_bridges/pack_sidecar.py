@@ -227,9 +227,9 @@ def _copy_licences(
     bundled = [*distributions.values(), importlib.metadata.distribution("pyinstaller")]
     for distribution in bundled:
         directory = into / f"{distribution.name}-{distribution.version}"
-        for source in _licence_files(distribution):
+        for source, name in _licence_files(distribution):
             directory.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, directory / source.name)
+            shutil.copyfile(source, directory / name)
     python_licence = Path(sysconfig.get_path("stdlib"), "LICENSE.txt")
     if python_licence.is_file():
         (into / "python").mkdir()
@@ -247,14 +247,14 @@ def _copy_licences(
     (into / "licences.txt").write_text("\n".join(told) + "\n", encoding="utf-8")
 
 
-def _licence_files(distribution: importlib.metadata.Distribution) -> Iterator[Path]:
-    """The licence files in a distribution's metadata or at the top of its package."""
+def _licence_files(distribution: importlib.metadata.Distribution) -> Iterator[tuple[Path, str]]:
+    """The licence files in a distribution's metadata or package, each with a name of its own."""
     for file in distribution.files or ():
         is_near_top = len(file.parts) <= 2 or ".dist-info" in file.parts[0]
         if is_near_top and any(word in file.name.lower() for word in _LICENCE_WORDS):
             path = Path(str(distribution.locate_file(file)))
             if path.is_file() and path.suffix not in (".py", ".pyc"):
-                yield path
+                yield path, "-".join(file.parts[1:]) or file.name
 
 
 def _licence_name(distribution: importlib.metadata.Distribution) -> str:

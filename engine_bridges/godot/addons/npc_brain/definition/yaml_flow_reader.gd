@@ -5,7 +5,7 @@ extends RefCounted
 
 const MAX_DEPTH := 48
 const _ESCAPES := {
-	"0": "\u0000",
+
 	"a": "\u0007",
 	"b": "\b",
 	"t": "\t",
@@ -220,7 +220,7 @@ func _quoted() -> String:
 		var more := str(line).strip_edges()
 		if more.is_empty():
 			written = written.rstrip(" \t") + "\n"
-		elif quote == '"' and written.ends_with("\\") and not written.ends_with("\\\\"):
+		elif quote == '"' and (written.length() - written.rstrip("\\").length()) % 2 == 1:
 			written = written.left(-1) + more
 		elif written.ends_with("\n"):
 			written += more

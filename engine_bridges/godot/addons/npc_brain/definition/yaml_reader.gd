@@ -51,7 +51,7 @@ func _node(min_indent: int) -> Variant:
 	elif _key_length(line) >= 0:
 		value = _mapping(indent)
 	else:
-		value = _value(line, indent - 1)
+		value = _value(line, min_indent - 1)
 	_depth -= 1
 	return value
 

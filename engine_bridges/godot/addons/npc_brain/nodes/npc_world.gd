@@ -1,5 +1,5 @@
-# One node is all that a game needs to know of, so it has many methods.
 # gdlint: disable=max-public-methods
+# One node is all that a game needs to know of, so it has many methods.
 @tool
 @icon("../icons/npc_world.svg")
 class_name NpcWorld

@@ -5,7 +5,6 @@ extends RefCounted
 
 const MAX_DEPTH := 48
 const _ESCAPES := {
-
 	"a": "\u0007",
 	"b": "\b",
 	"t": "\t",

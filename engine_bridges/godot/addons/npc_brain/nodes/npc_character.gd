@@ -159,7 +159,7 @@ func _get_configuration_warnings() -> PackedStringArray:
 		var problem := NpcFile.at(definition_file).problem
 		if not problem.is_empty():
 			warnings.append(problem)
-		var folder: String = ProjectSettings.get_setting("npc_brain/npcs_dir", "res://npcs")
+		var folder: String = ProjectSettings.get_setting("npc_brain/sidecar/npcs", "res://npcs")
 		if definition_file.get_base_dir() != folder.trim_suffix("/"):
 			warnings.append("The NPC file is not in %s, where the sidecar looks for it." % folder)
 	if NpcLink.client_of(self) == null and not ProjectSettings.has_setting("autoload/NpcBrain"):

@@ -2,13 +2,17 @@ extends RefCounted
 ## How the nodes reach the client: finds it, and asks it for an answer that one can await.
 
 const Client := preload("res://addons/npc_brain/npc_brain_client.gd")
+const DebugFeed := preload("res://addons/npc_brain/nodes/debug_feed.gd")
 
 const _AUTOLOAD := ^"/root/NpcBrain"
 
 
 ## The autoload client; null when the plugin is not enabled.
 static func client_of(node: Node) -> Client:
-	return node.get_node_or_null(_AUTOLOAD) as Client
+	var client := node.get_node_or_null(_AUTOLOAD) as Client
+	if client != null and not Engine.is_editor_hint():
+		DebugFeed.attach_to(client)
+	return client
 
 
 ## Sends a message and gives its answer, an [code]error[/code] included. To be awaited.

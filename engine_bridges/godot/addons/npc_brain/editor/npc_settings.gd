@@ -8,12 +8,16 @@ const PATH := "npc_brain/sidecar/path"
 const NPCS := "npc_brain/sidecar/npcs"
 ## What it speaks with.
 const MODEL := "npc_brain/sidecar/model"
+## Where a sidecar that was started by hand listens, or its connection file; empty starts one.
+const ENDPOINT := "npc_brain/sidecar/endpoint"
+## Whether the client starts with the game.
+const AUTOSTART := "npc_brain/sidecar/autostart"
 ## Whether the monitor is shown in the running game, exported ones included.
 const SHOW_IN_GAME := "npc_brain/debug/show_in_game"
 ## Name, default, hint, hint string.
 const ALL: Array[Array] = [
 	[PATH, "", PROPERTY_HINT_GLOBAL_FILE, ""],
-	["npc_brain/sidecar/endpoint", "", PROPERTY_HINT_PLACEHOLDER_TEXT, "tcp://127.0.0.1:5555"],
+	[ENDPOINT, "", PROPERTY_HINT_PLACEHOLDER_TEXT, "tcp://127.0.0.1:5555"],
 	[
 		MODEL,
 		"smollm2-135m",
@@ -21,7 +25,7 @@ const ALL: Array[Array] = [
 		"none,smollm2-135m,gemma3-270m,gemma-4-e2b,gemma-4-e4b"
 	],
 	[NPCS, "res://npcs", PROPERTY_HINT_DIR, ""],
-	["npc_brain/sidecar/autostart", true, PROPERTY_HINT_NONE, ""],
+	[AUTOSTART, true, PROPERTY_HINT_NONE, ""],
 	[SHOW_IN_GAME, false, PROPERTY_HINT_NONE, ""],
 ]
 

@@ -152,8 +152,8 @@ func _value_of(argument: Dictionary, given: Variant) -> Variant:
 			if name.to_lower() == wanted:
 				return choices[name]
 		return choices.values()[0]
-	if type == TYPE_ARRAY and given is Array:
-		var parts: Array = given
+	if type == TYPE_ARRAY:
+		var parts: Array = given if given is Array else []
 		var item_type := _item_type(argument)
 		var items := parts.map(func(part: Variant) -> Variant: return type_convert(part, item_type))
 		return Array(items, item_type, &"", null)

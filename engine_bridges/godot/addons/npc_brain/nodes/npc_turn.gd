@@ -62,8 +62,6 @@ func add_token(piece: String) -> void:
 func add_line(said: NpcLine) -> void:
 	text = ""
 	lines.append(said)
-	if lines.size() == 1:
-		settled.emit()
 
 
 ## Takes the body of [code]turn.ended[/code]; only the first end counts. For the character only.
@@ -75,6 +73,10 @@ func end(body: Dictionary) -> void:
 	detail = body.get("detail", "")
 	tools = body.get("tools", [])
 	timings = body.get("timings", {})
-	if lines.is_empty():
-		settled.emit()
-	ended.emit()
+
+
+## Tells whoever awaits the turn, after the character's own signals. For the character only.
+func announce() -> void:
+	settled.emit()
+	if has_ended:
+		ended.emit()

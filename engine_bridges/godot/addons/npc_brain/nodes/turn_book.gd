@@ -69,8 +69,8 @@ func take(type: String, body: Dictionary) -> void:
 ## Ends a turn now: no more of it is heard.
 func cancel(turn: NpcTurn) -> void:
 	if not turn.has_ended:
-		_end(turn, {"outcome": "cancelled", "detail": "cancelled by the game"})
 		_tell_cancel(turn)
+		_end(turn, {"outcome": "cancelled", "detail": "cancelled by the game"})
 
 
 ## The link is lost, and with it what the sidecar was saying.
@@ -100,21 +100,25 @@ func _on_deadline(turn: NpcTurn) -> void:
 func _give_up(turn: NpcTurn, why: String) -> void:
 	if turn.has_ended:
 		return
+	_tell_cancel(turn)
 	if not turn.lines.is_empty():
 		_end(turn, {"outcome": "said", "detail": why})
 	elif turn.cause == "hear":
-		if turn.turn_id < 0:
-			started.emit(turn)
-		var line := NpcLine.new()
-		line.turn_id = turn.turn_id
-		line.text = fallback.call(turn)
-		if turn.text.is_empty():
-			_add_token(turn, line.text)
-		_add_line(turn, line)
+		_fall_back(turn)
 		_end(turn, {"outcome": "fallback", "detail": why})
 	else:
 		_end(turn, {"outcome": "cancelled", "detail": why})
-	_tell_cancel(turn)
+
+
+func _fall_back(turn: NpcTurn) -> void:
+	if turn.turn_id < 0:
+		started.emit(turn)
+	var line := NpcLine.new()
+	line.turn_id = turn.turn_id
+	line.text = fallback.call(turn)
+	if turn.text.is_empty():
+		_add_token(turn, line.text)
+	_add_line(turn, line)
 
 
 func _add_token(turn: NpcTurn, text: String) -> void:
@@ -125,12 +129,16 @@ func _add_token(turn: NpcTurn, text: String) -> void:
 func _add_line(turn: NpcTurn, line: NpcLine) -> void:
 	turn.add_line(line)
 	line_added.emit(turn, line)
+	turn.announce()
 
 
 func _end(turn: NpcTurn, body: Dictionary) -> void:
+	if turn.has_ended:
+		return
 	_turns.erase(turn)
 	turn.end(body)
 	ended.emit(turn)
+	turn.announce()
 
 
 func _tell_cancel(turn: NpcTurn) -> void:

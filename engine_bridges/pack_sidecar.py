@@ -196,6 +196,17 @@ def _build(staging: Path, distributions: dict[str, importlib.metadata.Distributi
             raise _failed("PyInstaller failed", built.stderr or built.stdout)
         for path in Path(work, "dist", EXECUTABLE).iterdir():
             shutil.move(path, staging / path.name)
+    _remove_links(staging)
+
+
+def _remove_links(staging: Path) -> None:
+    """Remove PyInstaller's links to libraries of wheels, which know the way to them themselves.
+
+    Archives and copies of engines would make further copies of the libraries out of the links.
+    """
+    for path in staging.rglob("*.so*"):
+        if path.is_symlink() and path.readlink().parts[0].endswith(".libs"):
+            path.unlink()
 
 
 def _packed_name(model: str) -> str:
@@ -269,9 +280,10 @@ def _licence_name(distribution: importlib.metadata.Distribution) -> str:
 
 
 def _write_manifest(staging: Path, models: Iterable[str]) -> None:
+    system = {"Darwin": "macOS"}.get(platform.system(), platform.system())
     manifest = {
         "version": npc_brain.__version__,
-        "system": f"{platform.system()} {platform.machine()}",
+        "system": f"{system} {platform.machine()}",
         "models": list(models),
         "npcs": [path.stem for path in _npc_files(staging / "npcs")],
     }

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,11 @@ from npc_brain.protocol.messages import Status
 MODEL = "smollm2-135m"
 GPL_LIBRARY = re.compile(r"lib(readline|gdbm)")
 """What Python's optional modules may bring, and a game cannot be shipped with."""
+PICTURE = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b550000000a4944415478"
+    "9c636800000082008177cd72b60000000049454e44ae426082"
+)
+"""A PNG file of one pixel."""
 READY_WITHIN_S = 60.0
 NPCS = Path(__file__).parents[2] / "sample_game" / "npcs"
 
@@ -56,6 +62,7 @@ async def test_an_npc_of_the_folder_speaks_with_its_model(
             await until_ready(statuses)
             assert statuses[-1].phase == "ready", statuses[-1]
             await client.spawn("mira", "mira")
+            await client.see("mira", "player", PICTURE, caption="a grey dot")
             turn = client.hear("mira", "player", "Tell me of your uncle.", deadline_ms=60_000)
             line = await turn.line()
     assert line is not None, log_path.read_text()
@@ -86,6 +93,8 @@ def test_the_folder_tells_what_it_holds(packed_sidecar: Path) -> None:
     assert any((packed_sidecar / "licences").glob("numpy-*/*LICENSE*"))
     gpl = [path.name for path in packed_sidecar.rglob("*") if GPL_LIBRARY.match(path.name)]
     assert gpl == []
+    if sys.platform == "linux":
+        assert not any(path.is_symlink() for path in packed_sidecar.rglob("*"))
 
 
 def test_a_failure_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -186,14 +186,15 @@ func _block_scalar(header: String, indent: int) -> String:
 				wanted = _indent(line)
 			if _indent(line) < wanted or wanted <= indent:
 				break
-		rows.append(line.substr(wanted) if line.length() > wanted else "")
+		rows.append(line.substr(wanted) if wanted > 0 and line.length() > wanted else "")
 		_at += 1
 	var num_blank := 0
 	while not rows.is_empty() and rows[-1].is_empty():
 		rows.remove_at(rows.size() - 1)
 		num_blank += 1
 	var text := _folded(rows) if is_folded else "\n".join(rows)
-	if chomp == "-" or (rows.is_empty() and chomp != "+"):
+	var is_cut_short := _at == _lines.size() and num_blank == 0
+	if chomp == "-" or is_cut_short or (rows.is_empty() and chomp != "+"):
 		return text
 	return text + "\n" + ("\n".repeat(num_blank) if chomp == "+" else "")
 

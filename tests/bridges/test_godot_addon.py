@@ -1,0 +1,527 @@
+"""The Godot addon as its users meet it.
+
+Its README's steps in a fresh project, its reading of NPC files, exports, clean documented sources.
+"""
+
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from npc_brain.npc.loader import load_definition
+from npc_brain.npc.machine import compile_nodes
+from npc_brain.npc.source import read_document
+from npc_brain.tools.registry import BUILT_INS
+from tests.counts import count
+
+ROOT = Path(__file__).parents[2]
+PROJECT = ROOT / "engine_bridges" / "godot"
+ADDON = PROJECT / "addons" / "npc_brain"
+PARTS = Path(__file__).parent / "godot_addon"
+NPC_FILES = sorted(
+    (
+        *(ROOT / "sample_game" / "npcs").glob("*.yaml"),
+        *(ROOT / "tests").glob("**/npcs/*.yaml"),
+        *(ADDON / "first_project").glob("*.yaml"),
+    )
+)
+MODEL = "smollm2-135m"
+
+GODOT = os.environ.get("GODOT", "")
+TEMPLATE = os.environ.get("GODOT_TEMPLATE", "")
+needs_godot = pytest.mark.skipif(not GODOT, reason="GODOT is not set")
+needs_template = pytest.mark.skipif(
+    not (GODOT and TEMPLATE), reason="GODOT or GODOT_TEMPLATE is not set"
+)
+
+
+def godot(
+    project: Path, *args: str, env: Mapping[str, str] | None = None, timeout_s: float = 120
+) -> subprocess.CompletedProcess[str]:
+    """Run Godot headless in a project."""
+    return subprocess.run(
+        [GODOT, "--headless", "--path", str(project), *args],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=timeout_s,
+        env={**os.environ, **(env or {})},
+        check=False,
+    )
+
+
+def script_errors(run: subprocess.CompletedProcess[str]) -> list[str]:
+    """What a run said of mistakes in scripts."""
+    return re.findall(r"^SCRIPT ERROR.*(?:\n .*)*", run.stdout + run.stderr, re.MULTILINE)
+
+
+# --- the README's steps -------------------------------------------------------------------------
+
+
+class FreshProject:
+    """A project with nothing in it, on which the README's steps are done as they are written.
+
+    Attributes:
+        path: Its folder.
+        steps: The text of each step.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        readme = (ADDON / "README.md").read_text(encoding="utf-8")
+        section = readme.split("## An NPC that answers\n")[1].split("\n## ")[0]
+        numbered = re.split(r"^(\d)\. ", section, flags=re.MULTILINE)[1:]
+        assert numbered[::2] == ["1", "2", "3", "4"], "three steps, and one more for the model"
+        self.steps = numbered[1::2]
+        path.mkdir()
+        (path / "project.godot").write_text(
+            'config_version=5\n[application]\nconfig/name="Fresh"\n'
+        )
+
+    def copy_addon(self) -> None:
+        """Step 1."""
+        step = re.search(r"Copy `(\S+)` to `(\S+)`", self.steps[0])
+        assert step is not None
+        shutil.copytree(ROOT / step[1], self.path / step[2])
+
+    def tick_plugin(self) -> None:
+        """Step 2, with a plugin that ticks the box."""
+        name = re.search(r"tick \*\*(.+?)\*\*", self.steps[1])
+        assert name is not None
+        (config,) = self.path.glob("addons/*/plugin.cfg")
+        assert f'name="{name[1]}"' in config.read_text()
+        ticker = self.path / "addons" / "ticker"
+        ticker.mkdir()
+        shutil.copy(PARTS / "tick_plugin.gd", ticker / "plugin.gd")
+        (ticker / "plugin.cfg").write_text(
+            '[plugin]\nname="t"\ndescription="t"\nauthor="t"\nversion="1"\nscript="plugin.gd"\n'
+        )
+        self.set("editor_plugins", enabled='PackedStringArray("res://addons/ticker/plugin.cfg")')
+        run = godot(self.path, "--editor", env={"PLUGIN_FOLDER": config.parent.name})
+        assert "TICKED true" in run.stdout, run.stdout + run.stderr
+        assert not script_errors(run)
+        shutil.rmtree(ticker)
+        written = (self.path / "project.godot").read_text()
+        assert "res://addons/npc_brain/plugin.cfg" in written
+        assert "NpcBrain=" in written
+        (self.path / "project.godot").write_text(
+            written.replace('"res://addons/ticker/plugin.cfg", ', "")
+        )
+
+    def add_character(self) -> None:
+        """Step 3; the character's script is the README's, its file the one that step 2 wrote."""
+        step = self.steps[2]
+        node = re.search(r"add a node \*\*(\w+)\*\*", step)
+        value = re.search(r"set its \*\*(.+?)\*\*\s+to\s+`(.+?)`", step)
+        code = re.search(r"```gdscript\n(.*?)```", step, re.DOTALL)
+        assert node is not None
+        assert value is not None
+        assert code is not None
+        (script,) = (
+            file
+            for file in ADDON.glob("nodes/*.gd")
+            if f"class_name {node[1]}\n" in file.read_text()
+        )
+        lines = "\n".join(line.removeprefix("   ") for line in code[1].splitlines())
+        (self.path / "main.gd").write_text(f"extends Node2D\n\n\n{lines}\n")
+        (self.path / "main.tscn").write_text(
+            "[gd_scene format=3]\n"
+            '[ext_resource type="Script" path="res://main.gd" id="1"]\n'
+            '[ext_resource type="Script" '
+            f'path="res://addons/npc_brain/nodes/{script.name}" id="2"]\n'
+            '[node name="Hero" type="Node2D"]\nscript = ExtResource("1")\n'
+            f'[node name="{node[1]}" type="Node" parent="."]\nscript = ExtResource("2")\n'
+            f'{value[1].lower().replace(" ", "_")} = "{value[2]}"\n'
+        )
+
+    def set_up_model(self, model: str) -> None:
+        """Step 4, with the environment that runs this test."""
+        step = self.steps[3]
+        install = re.search(r"`pip install '([\w-]+)\[(\w+)\]'`", step)
+        setting = re.search(r"set\s+\*\*(.+?)\*\* to its program `(\S+)`", step)
+        assert install is not None
+        assert setting is not None
+        package = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+        assert install[1] == package["name"]
+        assert install[2] in package["optional-dependencies"]
+        section, _, key = setting[1].lower().replace(" > ", "/").replace(" ", "_").partition("/")
+        assert f'"{section}/{key}"' in (ADDON / "editor" / "npc_settings.gd").read_text()
+        program = Path(sys.executable).with_name(setting[2])
+        self.set(section, **{key: f'"{program}"', "sidecar/model": f'"{model}"'})
+
+    def set(self, section: str, **values: str) -> None:
+        """Add a section to `project.godot`, as the editor's dialogs do."""
+        lines = [f"{key}={value}" for key, value in values.items()]
+        with (self.path / "project.godot").open("a") as file:
+            file.write("\n".join(["", f"[{section}]", *lines, ""]))
+
+    def play(self, *, waits_for_sidecar: bool) -> subprocess.CompletedProcess[str]:
+        """Press Play, then Enter, and wait for the answer."""
+        shutil.copy(PARTS / "press_enter.gd", self.path)
+        (self.path / "press_enter.tscn").write_text(
+            "[gd_scene format=3]\n"
+            '[ext_resource type="Script" path="res://press_enter.gd" id="1"]\n'
+            '[node name="Person" type="Node"]\nscript = ExtResource("1")\n'
+        )
+        waits = {"WAITS_FOR_SIDECAR": "1"} if waits_for_sidecar else {}
+        run = godot(self.path, "res://press_enter.tscn", env=waits)
+        assert run.returncode == 0, run.stdout + run.stderr
+        assert not script_errors(run)
+        return run
+
+
+@pytest.fixture
+def fresh_project(tmp_path: Path) -> FreshProject:
+    """A project after the README's first three steps."""
+    project = FreshProject(tmp_path / "fresh project")
+    project.copy_addon()
+    project.tick_plugin()
+    project.add_character()
+    return project
+
+
+@needs_godot
+def test_three_steps_of_the_readme_make_an_npc_that_answers(
+    fresh_project: FreshProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    run = fresh_project.play(waits_for_sidecar=False)
+    greetings = load_definition(ADDON / "first_project" / "innkeeper.yaml").lines.greeting
+    assert any(f"Berta: {line}" in run.stdout for line in greetings), run.stdout
+    assert "SOURCE fallback" in run.stdout
+
+
+@needs_godot
+@pytest.mark.model
+def test_the_fourth_step_brings_the_model(fresh_project: FreshProject) -> None:
+    fresh_project.set_up_model(MODEL)
+    script = fresh_project.path / "main.gd"
+    question = "What do you think of the fog?"
+    script.write_text(script.read_text().replace("Good evening!", question))
+    run = fresh_project.play(waits_for_sidecar=True)
+    assert "SOURCE model" in run.stdout, run.stdout + run.stderr
+    assert re.search(r"^Berta: \w.{8}", run.stdout, re.MULTILINE), run.stdout
+
+
+@needs_godot
+def test_enabling_the_plugin_gives_a_first_npc_file_and_templates(
+    fresh_project: FreshProject,
+) -> None:
+    npc = fresh_project.path / "npcs" / "innkeeper.yaml"
+    template = fresh_project.path / "script_templates" / "Node" / "npc_actor.gd"
+    assert npc.read_bytes() == (ADDON / "first_project" / "innkeeper.yaml").read_bytes()
+    assert template.is_file()
+
+
+# --- NPC files ----------------------------------------------------------------------------------
+
+
+def read_by_addon(files: Sequence[Path], states: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """What the addon reads of files, in their order."""
+    run = godot(
+        PROJECT,
+        "-s",
+        "tests/nodes/dump_npc_files.gd",
+        "--",
+        *map(str, files),
+        env={"STATES": ",".join(states)},
+    )
+    assert not script_errors(run), run.stderr
+    rows = [line[5:] for line in run.stdout.splitlines() if line.startswith("FILE ")]
+    assert len(rows) == len(files), run.stdout + run.stderr
+    return [json.loads(row) for row in rows]
+
+
+def listed(value: Any) -> Any:
+    """`value` with lists for tuples, as JSON has them."""
+    if isinstance(value, dict):
+        return {key: listed(item) for key, item in value.items()}
+    return [listed(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def typed(value: Any) -> Any:
+    """`value` with the type of each scalar, since 1 == 1.0 == True."""
+    if isinstance(value, dict):
+        return {key: typed(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [typed(item) for item in value]
+    return type(value).__name__, value
+
+
+@needs_godot
+def test_npc_files_are_read_as_the_sidecar_reads_them() -> None:
+    nodes = [compile_nodes(load_definition(file), BUILT_INS) for file in NPC_FILES]
+    states = sorted({state for of_file in nodes for state in of_file})
+    assert len(NPC_FILES) >= 8
+    for file, of_file, row in zip(NPC_FILES, nodes, read_by_addon(NPC_FILES, states), strict=True):
+        definition = load_definition(file)
+        assert typed(row["value"]) == typed(listed(read_document(file).value)), file
+        assert row["problem"] == ""
+        assert row["id"] == definition.id
+        assert row["name"] == definition.persona.name
+        assert tuple(row["greeting"]) == definition.lines.greeting
+        assert row["initial"] == of_file[definition.initial].leaf
+        for state, node in of_file.items():
+            assert tuple(row["fallback"][state]) == node.fallback, (file, state)
+
+
+WORDS = (
+    *("ale", "yes", "off", "true", "null", "~", "3", "0.5", "1e3", "0x1F", "0o17", "+5", ".5", ""),
+    *("-", "- a", "a: b", "a #b", "#x", "it's", 'say "hi"', "{x}", "[y", "x:", "?", "a, b", "%a"),
+    *("@a", "`t`", "!t", "&t", "*t", "\ttab", "back\\slash", "  lead", "trail ", "é…", "a\nb"),
+    "a sentence of several words that is long enough to be folded somewhere in its middle",
+    "line one\n\nline two\n  deeper\nend\n",
+)
+KEYS = ("a", "b_c", "on", "trust >= 3 and x", "120s", "a b", "yes", "1", "it's", "x#y", "k:v", "-d")
+
+
+class PlainDumper(yaml.SafeDumper):
+    """Writes no aliases."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Never."""
+        return True
+
+
+def random_document(seed: int) -> str:
+    """YAML of a random value, in a random style."""
+    rng = random.Random(seed)
+    style = rng.choice([None, None, '"', "'", "|", ">"])
+    scalars = WORDS if style else (*WORDS, 1, -7, 2.5, True, False, None, 1e20)
+
+    def value(depth: int) -> Any:
+        if depth == 0 or rng.random() < 0.45:
+            return rng.choice(scalars)
+        if rng.random() < 0.5:
+            return {rng.choice(KEYS): value(depth - 1) for _ in range(rng.randint(0, 4))}
+        return [value(depth - 1) for _ in range(rng.randint(0, 4))]
+
+    return str(
+        yaml.dump(
+            {key: value(4) for key in rng.sample(KEYS, 4)},
+            Dumper=PlainDumper,
+            default_flow_style=rng.choice([True, False, None]),
+            width=rng.choice([20, 40, 100]),
+            default_style=style,
+            allow_unicode=rng.choice([True, False]),
+            indent=rng.choice([2, 4]),
+            sort_keys=False,
+        )
+    )
+
+
+@needs_godot
+def test_yaml_of_every_style_is_read_as_the_sidecar_reads_it(tmp_path: Path) -> None:
+    files = [tmp_path / f"{seed}.yaml" for seed in range(count(2000, 300))]
+    for seed, file in enumerate(files):
+        file.write_text(random_document(seed), encoding="utf-8")
+    for file, row in zip(files, read_by_addon(files), strict=True):
+        document = read_document(file)
+        if not document.problems:
+            assert row["problem"] == "", file.read_text()
+            assert typed(row["value"]) == typed(listed(document.value)), file.read_text()
+
+
+@needs_godot
+def test_damaged_files_are_told_and_never_break_the_game(tmp_path: Path) -> None:
+    """Each is read without an error in a script, and to the sidecar's value where that reads it."""
+    rng = random.Random(7)
+    files = [tmp_path / f"{number}.yaml" for number in range(count(2000, 300))]
+    for file in files:
+        text = rng.choice(NPC_FILES).read_text(encoding="utf-8")[: rng.randint(200, 3000)]
+        for _ in range(rng.randint(1, 4)):
+            at = rng.randrange(len(text))
+            junk = rng.choice(
+                ["", "{", "]", '"', "'", ":", "\n", "  ", "- ", "#", "\t", "|", "&a "]
+            )
+            text = text[:at] + junk + text[at + rng.randint(0, 3) :]
+        file.write_text(text, encoding="utf-8")
+    num_read = 0
+    for file, row in zip(files, read_by_addon(files), strict=True):
+        document = read_document(file)
+        if not document.problems and row["problem"] == "":
+            num_read += 1
+            assert typed(row["value"]) == typed(listed(document.value)), file.read_text()
+    assert num_read > len(files) // 20
+
+
+# --- sources ------------------------------------------------------------------------------------
+
+
+def sources() -> list[Path]:
+    """The addon's scripts."""
+    return sorted(file for file in ADDON.rglob("*.gd") if "script_templates" not in file.parts)
+
+
+@pytest.mark.parametrize("tool", [("gdformat", "--check"), ("gdlint",)], ids=lambda tool: tool[0])
+def test_sources_are_clean(tool: tuple[str, ...]) -> None:
+    program = shutil.which(tool[0], path=str(Path(sys.executable).parent))
+    assert program is not None, "gdtoolkit is one of the test extra's packages"
+    folders = [str(ADDON), str(PROJECT / "tests"), str(PARTS)]
+    run = subprocess.run(
+        [program, *tool[1:], *folders], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+@needs_godot
+def test_every_script_loads_with_warnings_as_errors() -> None:
+    assert script_errors(godot(PROJECT, "--import")) == []
+    settings = (PROJECT / "project.godot").read_text()
+    for warning in (
+        "untyped_declaration",
+        "unsafe_method_access",
+        "unsafe_cast",
+        "unused_variable",
+    ):
+        assert f"gdscript/warnings/{warning}=2" in settings
+    run = godot(PROJECT, "-s", "tests/nodes/load_scripts.gd")
+    assert f"LOADED {len(sources())}" in run.stdout, run.stdout + run.stderr
+    assert script_errors(run) == []
+
+
+PUBLIC = re.compile(
+    r"^(?:static )?(?:class_name|signal|enum|const|var|func|class|@export[^\n]*? var) ?(\w*)"
+)
+
+
+@pytest.mark.parametrize("file", sources(), ids=lambda file: file.stem)
+def test_everything_public_is_documented(file: Path) -> None:
+    """Each class, signal, property, enum, constant and method that a game can reach has `##` docs.
+
+    Scripts without a `class_name` are internal: only their purpose must be told.
+    """
+    lines = file.read_text(encoding="utf-8").splitlines()
+    assert any(line.startswith("## ") for line in lines[:12]), "what the script is for"
+    if not any(line.startswith("class_name ") for line in lines):
+        return
+    missing = []
+    for number, line in enumerate(lines):
+        match = PUBLIC.match(line)
+        if match is None or line.startswith("class_name") or match[1].startswith("_"):
+            continue
+        above = [text for text in lines[:number] if not text.startswith("@warning")][-1]
+        if not above.startswith("##") and "preload(" not in line:
+            missing.append(line)
+    assert missing == []
+
+
+def test_the_version_is_that_of_plugin_cfg() -> None:
+    config = (ADDON / "plugin.cfg").read_text()
+    version = re.search(r'^version="(\d+\.\d+\.\d+)"$', config, re.MULTILINE)
+    assert version is not None
+    client = (ADDON / "npc_brain_client.gd").read_text()
+    assert f'const VERSION := "{version[1]}"' in client
+    changes = (ADDON / "CHANGELOG.md").read_text()
+    headings = re.findall(r"^## \[(.+?)\]", changes, re.MULTILINE)
+    assert headings[:2] == ["Unreleased", version[1]]
+    assert 'script="plugin.gd"' in config
+
+
+def test_the_licence_is_that_of_the_project() -> None:
+    assert (ADDON / "LICENSE").read_bytes() == (ROOT / "docs" / "LICENSE").read_bytes()
+    assert {icon.name for icon in (ADDON / "icons").glob("*.svg")} >= {
+        f"{name}.svg" for name in re.findall(r"icons/(\w+)\.svg", "".join(map(_text, sources())))
+    }
+
+
+def _text(file: Path) -> str:
+    return file.read_text(encoding="utf-8")
+
+
+# --- exports ------------------------------------------------------------------------------------
+
+
+PRESET = """[preset.0]
+name="Linux"
+platform="Linux"
+runnable=true
+export_filter="all_resources"
+export_path=""
+[preset.0.options]
+custom_template/release="{template}"
+binary_format/architecture="x86_64"
+npc_brain/sidecar_folder="{folder}"
+"""
+
+
+def make_packed(folder: Path, system: str = "Linux") -> None:
+    """A folder like a packed sidecar's, whose program says that it was run."""
+    (folder / "models" / MODEL).mkdir(parents=True)
+    (folder / "models" / MODEL / "model.json").write_text("{}")
+    (folder / "_internal").mkdir()
+    program = folder / "npc-brain"
+    program.write_text('#!/bin/sh\necho "$@" > "$(dirname "$0")/was_run"\n')
+    program.chmod(0o755)
+    (folder / "_internal" / "link").symlink_to("../npc-brain")
+    (folder / "sidecar.json").write_text(json.dumps({"system": f"{system} x86_64"}))
+
+
+def export(project: FreshProject, folder: Path) -> tuple[subprocess.CompletedProcess[str], Path]:
+    """Export a project with the sidecar in `folder`; the run, and where the game is."""
+    preset = PRESET.format(template=TEMPLATE, folder=folder)
+    (project.path / "export_presets.cfg").write_text(preset)
+    if "main_scene" not in (project.path / "project.godot").read_text():
+        project.set("application", **{"run/main_scene": '"res://main.tscn"'})
+    game = project.path.parent / "out" / "game.x86_64"
+    game.parent.mkdir(exist_ok=True)
+    return godot(project.path, "--export-release", "Linux", str(game), timeout_s=200), game
+
+
+@needs_template
+def test_an_export_takes_the_sidecar_along(fresh_project: FreshProject, tmp_path: Path) -> None:
+    packed = tmp_path / "packed"
+    make_packed(packed)
+    run, game = export(fresh_project, packed)
+    assert run.returncode == 0, run.stdout + run.stderr
+    beside = game.parent / "npc_brain_sidecar"
+    assert (beside / "_internal" / "link").is_symlink()
+    assert os.access(beside / "npc-brain", os.X_OK)
+    assert (beside / "models" / MODEL / "model.json").is_file()
+    assert (beside / "npcs" / "innkeeper.yaml").is_file()
+    assert b"npcs/innkeeper.yaml" in game.with_suffix(".pck").read_bytes(), "for fallback lines"
+    subprocess.run(
+        [GODOT, "--headless", "--main-pack", str(game.with_suffix(".pck")), "--quit-after", "30"],
+        timeout=60,
+        check=False,
+        capture_output=True,
+        cwd=game.parent,
+    )
+
+
+@needs_template
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (shutil.rmtree, "There is no sidecar folder"),
+        (lambda folder: (folder / "sidecar.json").write_text("no"), "no readable sidecar.json"),
+        (lambda folder: (folder / "npc-brain").unlink(), "lacks the sidecar's program, npc-brain"),
+        (lambda folder: shutil.rmtree(folder / "models"), f"lacks the model {MODEL}"),
+        (
+            lambda folder: (folder / "sidecar.json").write_text('{"system": "Darwin arm64"}'),
+            "was packed for Darwin, and the game is exported for Linux",
+        ),
+    ],
+    ids=["folder", "manifest", "program", "model", "system"],
+)
+def test_an_export_that_would_lack_something_fails(
+    fresh_project: FreshProject, tmp_path: Path, spoil: Any, reason: str
+) -> None:
+    packed = tmp_path / "packed"
+    make_packed(packed)
+    spoil(packed)
+    run, game = export(fresh_project, packed)
+    assert run.returncode != 0, "the export must fail"
+    assert reason in run.stderr
+    assert not (game.parent / "npc_brain_sidecar").exists()

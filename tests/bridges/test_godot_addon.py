@@ -165,14 +165,18 @@ class FreshProject:
         with (self.path / "project.godot").open("a") as file:
             file.write("\n".join(["", f"[{section}]", *lines, ""]))
 
-    def play(self, *, waits_for_sidecar: bool) -> subprocess.CompletedProcess[str]:
-        """Press Play, then Enter, and wait for the answer."""
+    def add_person(self) -> None:
+        """A scene that plays the main one as a person would."""
         shutil.copy(PARTS / "press_enter.gd", self.path)
         (self.path / "press_enter.tscn").write_text(
             "[gd_scene format=3]\n"
             '[ext_resource type="Script" path="res://press_enter.gd" id="1"]\n'
             '[node name="Person" type="Node"]\nscript = ExtResource("1")\n'
         )
+
+    def play(self, *, waits_for_sidecar: bool) -> subprocess.CompletedProcess[str]:
+        """Press Play, then Enter, and wait for the answer."""
+        self.add_person()
         waits = {"WAITS_FOR_SIDECAR": "1"} if waits_for_sidecar else {}
         run = godot(self.path, "res://press_enter.tscn", env=waits)
         assert run.returncode == 0, run.stdout + run.stderr
@@ -468,12 +472,13 @@ def make_packed(folder: Path, system: str = "Linux") -> None:
     (folder / "sidecar.json").write_text(json.dumps({"system": f"{system} x86_64"}))
 
 
-def export(project: FreshProject, folder: Path) -> tuple[subprocess.CompletedProcess[str], Path]:
+def export(
+    project: FreshProject, folder: Path, scene: str = "main.tscn"
+) -> tuple[subprocess.CompletedProcess[str], Path]:
     """Export a project with the sidecar in `folder`; the run, and where the game is."""
     preset = PRESET.format(template=TEMPLATE, folder=folder)
     (project.path / "export_presets.cfg").write_text(preset)
-    if "main_scene" not in (project.path / "project.godot").read_text():
-        project.set("application", **{"run/main_scene": '"res://main.tscn"'})
+    project.set("application", **{"run/main_scene": f'"res://{scene}"'})
     game = project.path.parent / "out" / "game.x86_64"
     game.parent.mkdir(exist_ok=True)
     return godot(project.path, "--export-release", "Linux", str(game), timeout_s=200), game
@@ -491,13 +496,52 @@ def test_an_export_takes_the_sidecar_along(fresh_project: FreshProject, tmp_path
     assert (beside / "models" / MODEL / "model.json").is_file()
     assert (beside / "npcs" / "innkeeper.yaml").is_file()
     assert b"npcs/innkeeper.yaml" in game.with_suffix(".pck").read_bytes(), "for fallback lines"
-    subprocess.run(
-        [GODOT, "--headless", "--main-pack", str(game.with_suffix(".pck")), "--quit-after", "30"],
-        timeout=60,
-        check=False,
-        capture_output=True,
-        cwd=game.parent,
+
+
+@needs_template
+def test_an_exported_game_starts_the_sidecar_beside_it_and_speaks_without_it(
+    fresh_project: FreshProject, tmp_path: Path
+) -> None:
+    packed = tmp_path / "packed"
+    make_packed(packed)
+    fresh_project.add_person()
+    run, game = export(fresh_project, packed, "press_enter.tscn")
+    assert run.returncode == 0, run.stdout + run.stderr
+    played = subprocess.run(
+        [game, "--headless"], capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path
     )
+    assert "SOURCE fallback" in played.stdout, played.stdout + played.stderr
+    beside = game.parent / "npc_brain_sidecar"
+    command = (beside / "was_run").read_text()
+    assert f"--npcs {beside / 'npcs'}" in command
+    assert f"--model {MODEL}" in command
+
+
+@needs_template
+@pytest.mark.model
+def test_an_exported_game_speaks_with_the_model_without_python(
+    fresh_project: FreshProject, packed_sidecar: Path, tmp_path: Path
+) -> None:
+    script = fresh_project.path / "main.gd"
+    script.write_text(script.read_text().replace("Good evening!", "What do you think of the fog?"))
+    fresh_project.add_person()
+    run, game = export(fresh_project, packed_sidecar, "press_enter.tscn")
+    assert run.returncode == 0, run.stdout + run.stderr
+    played = subprocess.run(
+        [game, "--headless"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        cwd=tmp_path,
+        env={
+            "HOME": str(tmp_path),
+            "PATH": str(tmp_path / "no_programs"),
+            "NPC_BRAIN_CACHE": str(tmp_path / "no_cache"),
+            "WAITS_FOR_SIDECAR": "1",
+        },
+    )
+    assert "SOURCE model" in played.stdout, played.stdout + played.stderr
 
 
 @needs_template

@@ -228,6 +228,27 @@ def test_enabling_the_plugin_gives_a_first_npc_file_and_templates(
     assert template.is_file()
 
 
+# --- the nodes ----------------------------------------------------------------------------------
+
+
+@needs_godot
+def test_the_nodes_tests_pass_in_godot() -> None:
+    godot(PROJECT, "--import")
+    run = godot(
+        PROJECT,
+        "--",
+        "tests/nodes",
+        env={
+            "NPC_BRAIN_PROGRAM": str(Path(sys.executable).with_name("npc-brain")),
+            "NPC_BRAIN_NPCS": str(ROOT / "sample_game" / "npcs"),
+        },
+        timeout_s=280,
+    )
+    print(run.stdout)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert re.search(r"^5\d passed, 0 failed", run.stdout, re.MULTILINE)
+
+
 # --- NPC files ----------------------------------------------------------------------------------
 
 

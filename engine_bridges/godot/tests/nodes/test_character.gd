@@ -183,6 +183,7 @@ func test_a_new_session_gets_its_mind_back() -> void:
 	await frames(1)
 	check_equal(client.last_body("state.load"), {"blob": PackedByteArray([1, 2])}, "load")
 	check_equal(client.sent[-1]["type"], "state.load", "after the spawn")
+	client.answer("npc.spawn", "npc.state", {"to": "tending_bar", "event": "spawn"})
 	check(character.is_spawned, "spawned")
 
 

@@ -67,6 +67,7 @@ func test_the_world_is_told_before_characters_spawn() -> void:
 	await frames(1)
 	var types: Array = client.sent.map(func(message: Dictionary) -> String: return message["type"])
 	check_equal(types.slice(0, 2), ["world.sync", "npc.spawn"], "order")
+	client.answer("npc.spawn", "npc.state", {"to": "tending_bar", "event": "spawn"})
 	check(character.is_spawned, "spawned")
 
 
@@ -165,6 +166,7 @@ func test_the_navigation_server_answers_the_way() -> void:
 	check_equal(_ask("nearest", {"tag": "shop"})["error"], "unreachable", "none")
 	check_equal(_ask("plan_route", {"stops": ["well"]})["result"]["stops"], ["well"], "route")
 	check_equal(_ask("find_path", {"target": "?"})["error"], "unknown_target", "unknown")
+	client.answer("npc.spawn", "npc.state", {"to": "tending_bar", "event": "spawn"})
 	check(character.is_spawned, "spawned")
 
 

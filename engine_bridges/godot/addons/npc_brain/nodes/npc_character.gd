@@ -98,6 +98,7 @@ var display_name: String:
 var _file: NpcFile
 var _voice: FallbackVoice
 var _methods: NpcMethods
+var _has_sent_spawn := false
 var _book := TurnBook.new()
 var _open_actions: Dictionary[int, NpcActionRequest] = {}
 var _untold: Array[NpcActionRequest] = []
@@ -140,13 +141,14 @@ func _exit_tree() -> void:
 	cancel_turn()
 	if client == null:
 		return
-	if is_spawned:
+	if _has_sent_spawn and _is_linked():
 		client.send("npc.despawn", {}, npc_id)
 	client.unregister_character(npc_id)
 	client.connected.disconnect(_on_connected)
 	client.disconnected.disconnect(_on_disconnected)
 	client.status_changed.disconnect(_on_status_changed)
 	is_spawned = false
+	_has_sent_spawn = false
 	_open_actions.clear()
 	_untold.clear()
 
@@ -264,9 +266,9 @@ func _is_linked() -> bool:
 
 
 func _spawn_if_linked() -> void:
-	if is_spawned or not _is_linked() or not is_inside_tree():
+	if _has_sent_spawn or not _is_linked() or not is_inside_tree():
 		return
-	is_spawned = true
+	_has_sent_spawn = true
 	_register_tools()
 	var body: Dictionary = {"definition": definition_file.get_file().get_basename()}
 	if not definition.is_empty():
@@ -285,12 +287,13 @@ func _spawn_if_linked() -> void:
 
 func _on_spawn_answered(message: Dictionary) -> void:
 	var body := NpcLink.body_of(message)
-	if message["type"] == "npc.state":
-		_take_state(body)
-	elif body.get("code") != "duplicate_npc":
-		is_spawned = false
+	if message["type"] != "npc.state" and body.get("code") != "duplicate_npc":
+		_has_sent_spawn = false
 		_report(message)
 		return
+	is_spawned = true
+	if message["type"] == "npc.state":
+		_take_state(body)
 	spawned.emit()
 
 
@@ -325,6 +328,7 @@ func _on_connected(resumed: bool) -> void:
 		_untold.clear()
 		return
 	is_spawned = false
+	_has_sent_spawn = false
 	# Deferred, so that the world is told first.
 	_spawn_if_linked.call_deferred()
 

@@ -72,7 +72,9 @@ func _is_wanted(full_name: String) -> bool:
 
 
 func _names_a_test() -> bool:
-	return not OS.get_cmdline_user_args().is_empty() and OS.get_cmdline_user_args()[0].contains("::")
+	return (
+		not OS.get_cmdline_user_args().is_empty() and OS.get_cmdline_user_args()[0].contains("::")
+	)
 
 
 static func _scripts(folder: String) -> PackedStringArray:

@@ -19,8 +19,13 @@ func check(is_true: bool, what: String) -> bool:
 
 ## Notes a problem unless both are equal and of one type.
 func check_equal(got: Variant, wanted: Variant, what := "") -> bool:
-	var is_equal: bool = typeof(got) == typeof(wanted) and got == wanted
-	return check(is_equal, "%s: got %s, wanted %s" % [what, got, wanted])
+	return check(is_same_value(got, wanted), "%s: got %s, wanted %s" % [what, got, wanted])
+
+
+## Whether both are equal and of one type.
+static func is_same_value(a: Variant, b: Variant) -> bool:
+	var is_equal: bool = typeof(a) == typeof(b) and a == b
+	return is_equal
 
 
 ## Waits for [param condition]; notes a problem when it is not met in time.

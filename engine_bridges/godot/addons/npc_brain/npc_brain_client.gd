@@ -126,8 +126,8 @@ func stop() -> void:
 	_set_status(OFFLINE, "stopped", 0.0)
 
 
-## Sends a message; gives its id, or 0 where there is no link. [param on_answer] gets the one answer:
-## a message of the type that the protocol names, or [code]error[/code].
+## Sends a message; gives its id, or 0 where there is no link. [param on_answer] gets the one answer,
+## and nobody else does: a message of the type that the protocol names, or [code]error[/code].
 func send(type: String, body: Dictionary, npc_id := "", on_answer := Callable()) -> int:
 	if not is_connected_to_sidecar:
 		if on_answer.is_valid():
@@ -141,7 +141,7 @@ func send(type: String, body: Dictionary, npc_id := "", on_answer := Callable())
 	return id
 
 
-## Messages about the NPC go to [param handler], which takes the message, from now on.
+## From now on messages about the NPC that answer nothing go to [param handler].
 func register_character(npc_id: String, handler: Callable) -> void:
 	_characters[npc_id] = handler
 
@@ -212,18 +212,12 @@ func _take_message(message: Dictionary) -> void:
 		_answers.erase(reply_to)
 		if on_answer.is_valid():
 			on_answer.call(message)
-		if type == "turn.started" or type == "npc.state":
-			_hand_over(npc_id, message)
 	elif type == "error":
 		_tell_error(body)
 	else:
-		_hand_over(npc_id, message)
-
-
-func _hand_over(npc_id: String, message: Dictionary) -> void:
-	var handler: Callable = _characters.get(npc_id, Callable())
-	if handler.is_valid():
-		handler.call(message)
+		var handler: Callable = _characters.get(npc_id, Callable())
+		if handler.is_valid():
+			handler.call(message)
 
 
 func _lose(reason: String) -> void:

@@ -56,9 +56,7 @@ var _busy_until_ms := 0
 
 ## Starts the thread. [param process] may be null: then a sidecar listens at [param endpoint] and
 ## wants [param token]. [param client] is what hello tells of the game.
-func start(
-	process: SidecarProcess, endpoint: String, token: String, client: Dictionary
-) -> void:
+func start(process: SidecarProcess, endpoint: String, token: String, client: Dictionary) -> void:
 	_process = process
 	_endpoint = endpoint
 	_token = token
@@ -97,9 +95,10 @@ func post(type: String, body: Dictionary, npc_id: String, epoch: int) -> int:
 
 ## Everything that has happened since the last call.
 func take_events() -> Array[Dictionary]:
+	var taken: Array[Dictionary] = []
 	_mutex.lock()
-	var taken := _events
-	if not taken.is_empty():
+	if not _events.is_empty():
+		taken = _events
 		_events = []
 	_mutex.unlock()
 	return taken
@@ -183,9 +182,10 @@ func _say_hello(resume: String) -> void:
 
 
 func _send_queued(now_ms: int) -> void:
+	var waiting: Array[Dictionary] = []
 	_mutex.lock()
-	var waiting := _outbox
-	if not waiting.is_empty():
+	if not _outbox.is_empty():
+		waiting = _outbox
 		_outbox = []
 	_mutex.unlock()
 	if waiting.is_empty():

@@ -55,6 +55,7 @@ class Writer:
 
 	## Appends a value.
 	@warning_ignore_start("unsafe_call_argument")
+
 	func write(value: Variant, depth: int) -> void:
 		match typeof(value):
 			TYPE_NIL:
@@ -81,6 +82,7 @@ class Writer:
 				error = "a %s cannot be sent" % type_string(typeof(value))
 
 	@warning_ignore_restore("unsafe_call_argument")
+
 	func _write_int(value: int) -> void:
 		if value >= 0:
 			if value < 0x80:
@@ -226,6 +228,7 @@ class Reader:
 			return head - 0x100
 		return _read_long(head, depth)
 
+	# gdlint: disable=max-returns
 	func _read_long(head: int, depth: int) -> Variant:
 		match head:
 			0xC0:
@@ -255,6 +258,8 @@ class Reader:
 				return _map(_uint(2 << (head - 0xDE)), depth)
 		_fail("the byte 0x%02x begins nothing" % head)
 		return null
+
+	# gdlint: enable=max-returns
 
 	func _map(length: int, depth: int) -> Dictionary:
 		var map: Dictionary = {}

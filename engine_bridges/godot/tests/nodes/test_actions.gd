@@ -63,6 +63,15 @@ func test_a_method_may_take_the_request() -> void:
 	check_equal(_statuses().back(), "cancelled", "it heard that it is not wanted")
 
 
+func test_a_method_may_outlive_its_character() -> void:
+	var keeper := Keeper.new()
+	var character := await add_spawned(keeper)
+	_request("go_to", {"target": "well"})
+	character.free()
+	await frames(3)
+	check_equal(_statuses(), ["started"] as Array[String], "nobody is left to tell of")
+
+
 func test_what_has_no_prefix_is_never_called() -> void:
 	var keeper := Keeper.new()
 	var character := await add_spawned(keeper)

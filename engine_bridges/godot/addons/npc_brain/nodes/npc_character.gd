@@ -37,8 +37,8 @@ signal error_received(code: String, text: String, hint: String)
 const Client := preload("res://addons/npc_brain/npc_brain_client.gd")
 const FallbackVoice := preload("res://addons/npc_brain/definition/fallback_voice.gd")
 const NpcFile := preload("res://addons/npc_brain/definition/npc_file.gd")
+const NpcHands := preload("res://addons/npc_brain/nodes/npc_hands.gd")
 const NpcLink := preload("res://addons/npc_brain/nodes/npc_link.gd")
-const NpcMethods := preload("res://addons/npc_brain/nodes/npc_methods.gd")
 const NpcPicture := preload("res://addons/npc_brain/nodes/npc_picture.gd")
 const TurnBook := preload("res://addons/npc_brain/nodes/turn_book.gd")
 ## The group that every character is in.
@@ -97,11 +97,9 @@ var display_name: String:
 
 var _file: NpcFile
 var _voice: FallbackVoice
-var _methods: NpcMethods
+var _hands: NpcHands
 var _has_sent_spawn := false
 var _book := TurnBook.new()
-var _open_actions: Dictionary[int, NpcActionRequest] = {}
-var _untold: Array[NpcActionRequest] = []
 var _kept_state := PackedByteArray()
 var _is_keep_due := false
 
@@ -121,13 +119,13 @@ func _enter_tree() -> void:
 	_read_definition()
 	if actor == null:
 		actor = get_parent()
-	_methods = NpcMethods.new(actor)
 	if client == null:
 		client = NpcLink.client_of(self)
 	_book.client = client
 	_book.npc_id = npc_id
 	if client == null:
 		return
+	_hands = NpcHands.new(self)
 	client.register_character(npc_id, _take)
 	client.connected.connect(_on_connected)
 	client.disconnected.connect(_on_disconnected)
@@ -149,8 +147,6 @@ func _exit_tree() -> void:
 	client.status_changed.disconnect(_on_status_changed)
 	is_spawned = false
 	_has_sent_spawn = false
-	_open_actions.clear()
-	_untold.clear()
 
 
 func _get_configuration_warnings() -> PackedStringArray:
@@ -231,7 +227,7 @@ func save_state() -> PackedByteArray:
 	var answer := await NpcLink.ask(client, "state.save", {"npc_ids": [npc_id]})
 	var body := NpcLink.body_of(answer)
 	if answer["type"] == "error":
-		_report(answer)
+		report(answer)
 		return PackedByteArray()
 	return body.get("blob", PackedByteArray())
 
@@ -239,8 +235,19 @@ func save_state() -> PackedByteArray:
 ## Puts the character back as it was saved. To be awaited: whether it was.
 func load_state(blob: PackedByteArray) -> bool:
 	var answer := await NpcLink.ask(client, "state.load", {"blob": blob})
-	_report(answer)
+	report(answer)
 	return answer["type"] == "ok"
+
+
+## Takes an answer, and tells the game of it when it is an error; for the addon's own parts.
+func report(message: Dictionary) -> void:
+	var body := NpcLink.body_of(message)
+	if message["type"] != "error" or body.get("code") == "connection_lost":
+		return
+	var code: String = body.get("code", "")
+	var text: String = body.get("message", "")
+	push_warning("NPC %s: %s: %s" % [npc_id, code, text])
+	error_received.emit(code, text, str(body.get("hint", "")))
 
 
 # --- the sidecar -----------------------------------------------------------------------------
@@ -269,7 +276,7 @@ func _spawn_if_linked() -> void:
 	if _has_sent_spawn or not _is_linked() or not is_inside_tree():
 		return
 	_has_sent_spawn = true
-	_register_tools()
+	_hands.register_tools()
 	var body: Dictionary = {"definition": definition_file.get_file().get_basename()}
 	if not definition.is_empty():
 		body["definition"] = definition
@@ -282,14 +289,14 @@ func _spawn_if_linked() -> void:
 		body["blackboard"] = starting_blackboard
 	client.send("npc.spawn", body, npc_id, _on_spawn_answered)
 	if not _kept_state.is_empty():
-		client.send("state.load", {"blob": _kept_state}, "", _report)
+		client.send("state.load", {"blob": _kept_state}, "", report)
 
 
 func _on_spawn_answered(message: Dictionary) -> void:
 	var body := NpcLink.body_of(message)
 	if message["type"] != "npc.state" and body.get("code") != "duplicate_npc":
 		_has_sent_spawn = false
-		_report(message)
+		report(message)
 		return
 	is_spawned = true
 	if message["type"] == "npc.state":
@@ -297,38 +304,14 @@ func _on_spawn_answered(message: Dictionary) -> void:
 	spawned.emit()
 
 
-func _register_tools() -> void:
-	var declared: Dictionary[String, NpcAction] = {}
-	for action in actions:
-		if action != null:
-			declared[action.name] = action
-	for tool in _methods.tools():
-		if not tool in NpcMethods.BUILT_INS and not declared.has(tool):
-			var action := NpcAction.new()
-			action.name = tool
-			declared[tool] = action
-	for tool in declared:
-		var action := declared[tool]
-		var schema := action.schema()
-		var problem := action.problem()
-		if _methods.has(tool):
-			schema = _methods.schema(tool)
-			problem += _methods.problem(tool)
-			action.kind = NpcAction.Kind.QUERY if _methods.is_query(tool) else action.kind
-		if problem.is_empty():
-			client.send("tool.register", action.to_body(schema), "", _report)
-		else:
-			push_error("NPC %s: %s" % [npc_id, problem])
-
-
 func _on_connected(resumed: bool) -> void:
 	if resumed and is_spawned:
-		for action in _untold:
-			_tell_update(action)
-		_untold.clear()
+		_hands.tell_untold()
 		return
 	is_spawned = false
 	_has_sent_spawn = false
+	if _kept_state.is_empty():
+		_hands.forget()
 	# Deferred, so that the world is told first.
 	_spawn_if_linked.call_deferred()
 
@@ -352,13 +335,15 @@ func _take(message: Dictionary) -> void:
 		"npc.state":
 			_take_state(body)
 		"action.request":
-			await _take_action(body)
+			@warning_ignore("missing_await")
+			_hands.take_action(body)
 		"action.cancel":
-			_take_cancel(body)
+			_hands.take_cancel(body)
 		"tool.call":
-			await _take_call(body)
+			@warning_ignore("missing_await")
+			_hands.take_call(body)
 		"error":
-			_report(message)
+			report(message)
 
 
 func _take_state(body: Dictionary) -> void:
@@ -373,17 +358,7 @@ func _take_state(body: Dictionary) -> void:
 func _tell(type: String, body: Dictionary) -> void:
 	if _is_linked():
 		_spawn_if_linked()
-		client.send(type, body, npc_id, _report)
-
-
-func _report(message: Dictionary) -> void:
-	var body := NpcLink.body_of(message)
-	if message["type"] != "error" or body.get("code") == "connection_lost":
-		return
-	var code: String = body.get("code", "")
-	var text: String = body.get("message", "")
-	push_warning("NPC %s: %s: %s" % [npc_id, code, text])
-	error_received.emit(code, text, str(body.get("hint", "")))
+		client.send(type, body, npc_id, report)
 
 
 ## Fetches the character's mind in a moment, so that a restarted sidecar can be given it again.
@@ -452,116 +427,3 @@ func _on_line_added(turn: NpcTurn, line: NpcLine) -> void:
 func _on_turn_ended(turn: NpcTurn) -> void:
 	turn_ended.emit(turn)
 	_keep_state_soon()
-
-
-# --- actions and questions -------------------------------------------------------------------
-
-
-func _take_action(body: Dictionary) -> void:
-	var action := NpcActionRequest.from_body(npc_id, body)
-	_open_actions[action.action_id] = action
-	action.updated.connect(_on_action_updated.bind(action))
-	action.is_handled = _methods.has(action.tool)
-	action_requested.emit(action)
-	if action.is_handled:
-		await _carry_out(action)
-	elif action.status == "requested" and _is_unheard(&"action_requested"):
-		action.refuse("not_supported")
-
-
-func _carry_out(action: NpcActionRequest) -> void:
-	if _methods.takes_handle(action.tool):
-		await _methods.call_with(action.tool, action.args, action)
-		return
-	action.start()
-	var outcome: Variant = await _methods.call_with(action.tool, action.args, action)
-	if action.has_ended:
-		return
-	if outcome is bool and not outcome:
-		action.fail("cancelled" if action.is_cancel_requested else "failed")
-	elif outcome is String and outcome != "":
-		action.fail(str(outcome))
-	else:
-		var result: Dictionary = outcome if outcome is Dictionary else {}
-		action.done(result)
-
-
-func _on_action_updated(
-	_status: String, _reason: String, _result: Dictionary, action: NpcActionRequest
-) -> void:
-	if action.has_ended:
-		_open_actions.erase(action.action_id)
-	if _is_linked():
-		_tell_update(action)
-	elif not action in _untold:
-		_untold.append(action)
-
-
-func _tell_update(action: NpcActionRequest) -> void:
-	var body: Dictionary = {
-		"action_id": action.action_id,
-		"status": action.status,
-		"reason": action.reason,
-		"result": action.result,
-	}
-	client.send("action.update", body, npc_id, _on_update_answered.bind(action))
-
-
-func _on_update_answered(message: Dictionary, action: NpcActionRequest) -> void:
-	var code: String = NpcLink.body_of(message).get("code", "")
-	if code == "connection_lost" and not action in _untold:
-		_untold.append(action)
-	elif code != "action_ended":
-		_report(message)
-
-
-func _take_cancel(body: Dictionary) -> void:
-	var action_id: int = body.get("action_id", 0)
-	var action: NpcActionRequest = _open_actions.get(action_id)
-	if action != null:
-		action.request_cancel()
-	action_cancelled.emit(action_id)
-
-
-func _take_call(body: Dictionary) -> void:
-	var question := NpcToolCall.from_body(npc_id, body)
-	question.answered.connect(_on_call_answered.bind(question))
-	tool_called.emit(question)
-	if question.is_answered:
-		return
-	if _methods.has(question.tool):
-		await _answer_by_method(question)
-		return
-	var world := NpcWorld.of(self)
-	if world != null and world.answer(question, actor):
-		return
-	if _is_unheard(&"tool_called"):
-		question.refuse("unknown_tool")
-
-
-func _answer_by_method(question: NpcToolCall) -> void:
-	if _methods.takes_handle(question.tool):
-		await _methods.call_with(question.tool, question.args, question)
-		return
-	var answer: Variant = await _methods.call_with(question.tool, question.args, question)
-	if question.is_answered:
-		return
-	if answer is Dictionary:
-		var result: Dictionary = answer
-		question.answer(result)
-	elif answer == null or str(answer).is_empty():
-		question.refuse("no_answer")
-	else:
-		question.answer({"text": str(answer)})
-
-
-func _on_call_answered(ok: bool, result: Dictionary, error: String, question: NpcToolCall) -> void:
-	if _is_linked():
-		var body: Dictionary = {
-			"call_id": question.call_id, "ok": ok, "result": result, "error": error
-		}
-		client.send("tool.result", body, npc_id, _report)
-
-
-func _is_unheard(which: StringName) -> bool:
-	return get_signal_connection_list(which).is_empty()

@@ -335,12 +335,10 @@ func _take(message: Dictionary) -> void:
 		"npc.state":
 			_take_state(body)
 		"action.request":
-			@warning_ignore("missing_await")
 			_hands.take_action(body)
 		"action.cancel":
 			_hands.take_cancel(body)
 		"tool.call":
-			@warning_ignore("missing_await")
 			_hands.take_call(body)
 		"error":
 			report(message)

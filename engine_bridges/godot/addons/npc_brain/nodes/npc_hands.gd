@@ -68,17 +68,19 @@ func take_action(body: Dictionary) -> void:
 	action.is_handled = _methods.has(action.tool)
 	_character.action_requested.emit(action)
 	if action.is_handled:
-		await _carry_out(action)
+		@warning_ignore("missing_await")
+		_carry_out(action, _methods)
 	elif action.status == "requested" and _is_unheard(&"action_requested"):
 		action.refuse("not_supported")
 
 
-func _carry_out(action: NpcActionRequest) -> void:
-	if _methods.takes_handle(action.tool):
-		await _methods.call_with(action.tool, action.args, action)
+## Static, as the character may be gone before the method has finished.
+static func _carry_out(action: NpcActionRequest, methods: NpcMethods) -> void:
+	if methods.takes_handle(action.tool):
+		await methods.call_with(action.tool, action.args, action)
 		return
 	action.start()
-	var outcome: Variant = await _methods.call_with(action.tool, action.args, action)
+	var outcome: Variant = await methods.call_with(action.tool, action.args, action)
 	if action.has_ended:
 		return
 	if outcome is bool and not outcome:
@@ -139,7 +141,8 @@ func take_call(body: Dictionary) -> void:
 	if question.is_answered:
 		return
 	if _methods.has(question.tool):
-		await _answer_by_method(question)
+		@warning_ignore("missing_await")
+		_answer_by_method(question, _methods)
 		return
 	var world := NpcWorld.of(_character)
 	if world != null and world.answer(question, _character.actor):
@@ -148,11 +151,11 @@ func take_call(body: Dictionary) -> void:
 		question.refuse("unknown_tool")
 
 
-func _answer_by_method(question: NpcToolCall) -> void:
-	if _methods.takes_handle(question.tool):
-		await _methods.call_with(question.tool, question.args, question)
+static func _answer_by_method(question: NpcToolCall, methods: NpcMethods) -> void:
+	if methods.takes_handle(question.tool):
+		await methods.call_with(question.tool, question.args, question)
 		return
-	var answer: Variant = await _methods.call_with(question.tool, question.args, question)
+	var answer: Variant = await methods.call_with(question.tool, question.args, question)
 	if question.is_answered:
 		return
 	if answer is Dictionary:

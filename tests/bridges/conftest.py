@@ -26,9 +26,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.section("ENGINE BRIDGES NOT FULLY TESTED", sep="!", yellow=True, bold=True)
     for reason, num_tests in reasons.most_common():
         terminalreporter.line(f"{num_tests} skipped: {reason}", yellow=True)
-    for lack in _lacking():
-        terminalreporter.line(lack, yellow=True)
-    terminalreporter.line("`.ci/run` installs all of it on Debian", yellow=True)
+    if lacks := _lacking():
+        for lack in lacks:
+            terminalreporter.line(lack, yellow=True)
+        terminalreporter.line("`.ci/run` installs all of it on Debian", yellow=True)
 
 
 def _reason(report: pytest.TestReport) -> str:

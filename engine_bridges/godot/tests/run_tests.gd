@@ -16,7 +16,7 @@ func _ready() -> void:
 	var num_passed := 0
 	var num_failed := 0
 	for path in _scripts("res://tests"):
-		if not _is_wanted(path) and not _names_a_test():
+		if not _is_wanted(path + FileAccess.get_file_as_string(path)):
 			continue
 		var script: GDScript = load(path)
 		if script == null or not script.can_instantiate():
@@ -69,12 +69,6 @@ func _is_wanted(full_name: String) -> bool:
 		if full_name.contains(text):
 			return true
 	return false
-
-
-func _names_a_test() -> bool:
-	return (
-		not OS.get_cmdline_user_args().is_empty() and OS.get_cmdline_user_args()[0].contains("::")
-	)
 
 
 static func _scripts(folder: String) -> PackedStringArray:

@@ -126,8 +126,9 @@ func stop() -> void:
 	_set_status(OFFLINE, "stopped", 0.0)
 
 
-## Sends a message; gives its id, or 0 where there is no link. [param on_answer] gets the one answer,
-## and nobody else does: a message of the type that the protocol names, or [code]error[/code].
+## Sends a message; gives its id, or 0 where there is no link. [param on_answer] gets the one
+## answer, and nobody else does: a message of the type that the protocol names, or
+## [code]error[/code].
 func send(type: String, body: Dictionary, npc_id := "", on_answer := Callable()) -> int:
 	if not is_connected_to_sidecar:
 		if on_answer.is_valid():

@@ -1,7 +1,8 @@
 extends "res://tests/test_case.gd"
 ## The client against a real sidecar: turns, actions, saves, cancels, losses, refusals, cycles.
 
-const Finder := preload("res://addons/npc_brain/sidecar/sidecar_finder.gd")
+const Dealer := preload("res://addons/npc_brain/transport/zmtp_dealer.gd")
+const Msgpack := preload("res://addons/npc_brain/transport/msgpack.gd")
 
 const WORLD := {
 	"revision": 1,
@@ -35,7 +36,8 @@ func test_a_turn_of_the_embedded_model() -> void:
 
 func test_the_life_of_an_action() -> void:
 	var client := await _linked()
-	await _spawn(client, "pip")
+	await until(func() -> bool: return client.phase == &"ready", "its understanding", 60.0)
+	await ask(client, "npc.spawn", {"definition": "pip", "position": [0, 0]}, "pip")
 	await _settle()
 	var requests: Array[Dictionary] = []
 	client.message_received.connect(
@@ -61,16 +63,27 @@ func test_the_life_of_an_action() -> void:
 func test_save_and_load() -> void:
 	var client := await _linked()
 	await _spawn(client, "mira")
+	var states: Array[Dictionary] = []
+	client.register_character(
+		"mira",
+		func(message: Dictionary) -> void:
+			var body: Dictionary = message["body"]
+			if message["type"] == "npc.state":
+				states.append(body)
+	)
 	await ask(client, "npc.event", {"event": "attacked"}, "mira")
+	await until(func() -> bool: return not states.is_empty(), "a transition")
+	await _settle()
+	var before: Dictionary = states[-1]
 	var saved: Dictionary = (await ask(client, "state.save", {}))["body"]
 	check(saved.get("blob") is PackedByteArray, "a blob of bytes")
 	check_equal((await ask(client, "npc.despawn", {}, "mira"))["type"], "ok", "despawned")
-	var states := PackedStringArray()
-	client.register_character(
-		"mira", func(message: Dictionary) -> void: states.append(_state_in(message))
-	)
+	states.clear()
 	check_equal((await ask(client, "state.load", {"blob": saved["blob"]}))["type"], "ok", "loaded")
-	await until(func() -> bool: return "fleeing" in states, "the state that was saved")
+	if await until(func() -> bool: return not states.is_empty(), "its state"):
+		check_equal(states[0]["event"], "load", "event")
+		check_equal(states[0]["to"], before["to"], "the state that was saved")
+		check_equal(states[0]["blackboard"], before["blackboard"], "the blackboard that was saved")
 	var bad: Dictionary = (await ask(client, "state.load", {"blob": PackedByteArray([1])}))["body"]
 	check_equal(bad.get("code"), "bad_blob", "a damaged blob")
 
@@ -154,18 +167,17 @@ func test_a_wrong_token_is_refused() -> void:
 
 func test_another_protocol_is_refused() -> void:
 	var first := await _linked()
-	var dealer := preload("res://addons/npc_brain/transport/zmtp_dealer.gd").new()
+	var dealer := Dealer.new()
 	dealer.connect_to(first._link._endpoint)
 	var hello := {"protocol": [2, 0], "token": first._link._token, "client": Client._client_info()}
-	var msgpack := preload("res://addons/npc_brain/transport/msgpack.gd")
 	var frames: Array[PackedByteArray] = []
 	await until(
 		func() -> bool:
 			frames.append_array(dealer.step())
-			return dealer.state == dealer.State.OPEN,
+			return dealer.state == Dealer.State.OPEN,
 		"the handshake"
 	)
-	dealer.send(msgpack.encode({"type": "hello", "id": 1, "body": hello}))
+	dealer.send(Msgpack.encode({"type": "hello", "id": 1, "body": hello}))
 	await until(
 		func() -> bool:
 			frames.append_array(dealer.step())
@@ -173,7 +185,7 @@ func test_another_protocol_is_refused() -> void:
 		"the refusal",
 		2.0
 	)
-	var answer: Dictionary = msgpack.decode(frames[0])
+	var answer: Dictionary = Msgpack.decode(frames[0])
 	var body: Dictionary = answer["body"]
 	check_equal(body["code"], "bad_protocol", "code")
 	dealer.close()
@@ -257,11 +269,6 @@ func _settle() -> void:
 
 func _kill_sidecar(client: Client) -> void:
 	OS.execute("kill", ["-9", str(client._link._process._pid)])
-
-
-static func _state_in(message: Dictionary) -> String:
-	var body: Dictionary = message["body"]
-	return str(body.get("to", ""))
 
 
 ## A turn that was asked for, and what came of it.

@@ -1,0 +1,57 @@
+"""The Godot bridge's client in a real Godot: codec, sessions with a real sidecar, and its end."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.bridges.godot import ADDON_PROJECT, GODOT, environment, import_project, needs_godot
+from tests.bridges.godot import run_tests as run_gdscript_tests
+from tests.counts import count
+from tests.integration.test_wire_launch import is_running
+
+pytestmark = [needs_godot, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def imported() -> None:
+    import_project(ADDON_PROJECT)
+
+
+def test_codec() -> None:
+    run_gdscript_tests("core/test_msgpack")
+
+
+@pytest.mark.model
+def test_sessions_with_a_real_sidecar() -> None:
+    run_gdscript_tests("core/test_session", timeout_s=count(800, 240))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kills a process the POSIX way")
+def test_a_killed_game_takes_its_sidecar_along(tmp_path: Path) -> None:
+    """The game has no chance to clean up: the sidecar notices by itself, within two seconds."""
+    command = [GODOT, "--headless", "--path", str(ADDON_PROJECT), "res://tests/core/idle_game.tscn"]
+    with (tmp_path / "log.txt").open("w+") as log:
+        game = subprocess.Popen(command, stdout=log, stderr=log, env=environment())
+        try:
+            sidecar_pid = _told_pid(game, tmp_path / "log.txt")
+        finally:
+            game.send_signal(signal.SIGKILL)
+            game.wait()
+    killed_s = time.monotonic()
+    while is_running(sidecar_pid):
+        assert time.monotonic() - killed_s < 2, "the sidecar outlives its game"
+        time.sleep(0.02)
+
+
+def _told_pid(game: "subprocess.Popen[bytes]", log: Path) -> int:
+    until_s = time.monotonic() + 30
+    while True:
+        told = [line for line in log.read_text().splitlines() if line.startswith("sidecar: ")]
+        if told:
+            return int(told[0].removeprefix("sidecar: "))
+        assert game.poll() is None and time.monotonic() < until_s, log.read_text()
+        time.sleep(0.05)

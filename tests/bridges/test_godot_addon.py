@@ -100,12 +100,7 @@ class FreshProject:
         assert name is not None
         (config,) = self.path.glob("addons/*/plugin.cfg")
         assert f'name="{name[1]}"' in config.read_text()
-        ticker = self.path / "addons" / "ticker"
-        ticker.mkdir()
-        shutil.copy(PARTS / "tick_plugin.gd", ticker / "plugin.gd")
-        (ticker / "plugin.cfg").write_text(
-            '[plugin]\nname="t"\ndescription="t"\nauthor="t"\nversion="1"\nscript="plugin.gd"\n'
-        )
+        ticker = self.add_plugin("ticker", PARTS / "tick_plugin.gd")
         self.set("editor_plugins", enabled='PackedStringArray("res://addons/ticker/plugin.cfg")')
         run = godot(self.path, "--editor", env={"PLUGIN_FOLDER": config.parent.name})
         assert "TICKED true" in run.stdout, run.stdout + run.stderr
@@ -114,9 +109,18 @@ class FreshProject:
         written = (self.path / "project.godot").read_text()
         assert "res://addons/npc_brain/plugin.cfg" in written
         assert "NpcBrain=" in written
-        (self.path / "project.godot").write_text(
-            written.replace('"res://addons/ticker/plugin.cfg", ', "")
+        without = re.sub(r'(, )?"res://addons/ticker/plugin.cfg"(, )?', "", written)
+        (self.path / "project.godot").write_text(without)
+
+    def add_plugin(self, name: str, script: Path) -> Path:
+        """A plugin that does in the editor what a person would; gives its folder."""
+        folder = self.path / "addons" / name
+        folder.mkdir()
+        shutil.copy(script, folder / "plugin.gd")
+        (folder / "plugin.cfg").write_text(
+            '[plugin]\nname="t"\ndescription="t"\nauthor="t"\nversion="1"\nscript="plugin.gd"\n'
         )
+        return folder
 
     def add_character(self) -> None:
         """Step 3; the character's script is the README's, its file the one that step 2 wrote."""
@@ -226,6 +230,25 @@ def test_enabling_the_plugin_gives_a_first_npc_file_and_templates(
     template = fresh_project.path / "script_templates" / "Node" / "npc_actor.gd"
     assert npc.read_bytes() == (ADDON / "first_project" / "innkeeper.yaml").read_bytes()
     assert template.is_file()
+
+
+@needs_godot
+def test_the_dock_follows_a_game_that_the_editor_plays(fresh_project: FreshProject) -> None:
+    fresh_project.set_up_model("none")
+    fresh_project.add_person()
+    fresh_project.set("editor", **{"run/main_run_args": '"--headless"'})
+    fresh_project.add_plugin("watcher", PARTS / "watch_plugin.gd")
+    config = fresh_project.path / "project.godot"
+    enabled = config.read_text().replace(
+        '"res://addons/npc_brain/plugin.cfg"',
+        '"res://addons/npc_brain/plugin.cfg", "res://addons/watcher/plugin.cfg"',
+    )
+    config.write_text(enabled)
+    run = godot(fresh_project.path, "--editor", env={"WAITS_FOR_SIDECAR": "1"})
+    assert not script_errors(run)
+    assert re.search(r"^DOCK \w+ \[\"innkeeper\"\]", run.stdout, re.MULTILINE), run.stdout
+    for row in ("→ innkeeper npc.spawn", "← innkeeper npc.state", "→ innkeeper npc.hear"):
+        assert f"ROW {row}" in run.stdout, run.stdout
 
 
 # --- the nodes ----------------------------------------------------------------------------------

@@ -5,6 +5,8 @@ extends VBoxContainer
 
 const MonitorLog := preload("res://addons/npc_brain/editor/monitor_log.gd")
 const COLUMNS: PackedStringArray = ["NPC", "State", "Says", "Tool", "First token", "Tokens/s"]
+const _SAYS := 2
+const _COLUMN_WIDTH_PX := 96
 const MAX_SHOWN_ROWS := 300
 const _TOPIC_NAMES: PackedStringArray = [
 	"Turns", "States", "Actions", "World", "Errors", "Session", "Sidecar's log"
@@ -119,7 +121,8 @@ func _build_npcs() -> void:
 	for column in COLUMNS.size():
 		_npcs.set_column_title(column, COLUMNS[column])
 		_npcs.set_column_clip_content(column, true)
-	_npcs.set_column_expand_ratio(2, 3)
+		_npcs.set_column_expand(column, column == _SAYS)
+		_npcs.set_column_custom_minimum_width(column, _COLUMN_WIDTH_PX)
 
 
 func _build_log() -> Control:

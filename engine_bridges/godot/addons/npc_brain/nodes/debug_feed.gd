@@ -64,11 +64,13 @@ func _add_overlay() -> void:
 	var script: GDScript = load(MONITOR)
 	var monitor: VBoxContainer = script.new()
 	monitor.call("observe", _client)
-	monitor.set_anchors_preset(Control.PRESET_BOTTOM_WIDE)
-	monitor.offset_top = -OVERLAY_HEIGHT_PX
+	var panel := PanelContainer.new()
+	panel.set_anchors_preset(Control.PRESET_BOTTOM_WIDE)
+	panel.offset_top = -OVERLAY_HEIGHT_PX
+	panel.add_child(monitor)
 	var layer := CanvasLayer.new()
 	layer.layer = OVERLAY_LAYER
-	layer.add_child(monitor)
+	layer.add_child(panel)
 	add_child(layer)
 
 

@@ -14,6 +14,8 @@ from npc_brain.npc.loader import load_definitions
 from npc_brain.simulation.simulated_world import SimulatedWorld
 from npc_brain.simulation.walking import Update
 from npc_brain.simulation.world_file import load_world_file
+from sample_game.terminal.commands import Attack, Give, Go, Mistake, Talk, Wait, parse
+from sample_game.terminal.game import names_in
 from tests.counts import count
 
 ROOT = Path(__file__).parents[2]
@@ -22,6 +24,15 @@ SAMPLE = UNITY / "com.npcbrain.bridge" / "Samples~" / "Tavern"
 GAME = ROOT / "sample_game"
 NUM_RANDOM_WORLDS = count(200, 12)
 NUM_OPERATIONS = 120
+
+COMMANDS = (
+    "go", "go to the Drowsy Heron", "go to innkeeper", "walk MARKET square", "go nowhere at all",
+    "talk", "talk mira", "talk to the gate guard  Open up!", "say pip “Hello there”", "ask x why",
+"give apple", "give 2 horseshoes to osric", "give the honeycake smith", "give 0 ale Pip",
+    "give 3 coppers the miller's daughter", "give moon mira", "give ale nobody", "attack",
+    "attack the guard", "hit ghost", "wait", "wait 2.5", "wait -1", "wait long", "wait 601", "look",
+    "l", "give", "?", "q", "dance", "LOOK", "  # comment", "give tap_mallet mira", "give an apple to pip",
+)  # fmt: skip
 
 pytestmark = pytest.mark.skipif(
     not (shutil.which("mcs") and shutil.which("mono")), reason="mcs and mono are not installed"
@@ -34,7 +45,8 @@ Operation = dict[str, Any]
 def tavern(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The console game, compiled as the C# that Unity takes."""
     program = tmp_path_factory.mktemp("tavern") / "tavern.exe"
-    sources = [*SAMPLE.glob("Rules/*.cs"), *(UNITY / "standalone" / "Console").glob("*.cs")]
+    sources = [*SAMPLE.glob("Rules/*.cs"), *SAMPLE.glob("Game/*.cs")]
+    sources += (UNITY / "standalone" / "Console").glob("*.cs")
     compiled = subprocess.run(
         ["mcs", "-langversion:7", "-warnaserror", f"-out:{program}", *map(str, sources)],
         capture_output=True,
@@ -103,6 +115,40 @@ def test_paths_cost_what_the_sidecar_says(tavern: Path) -> None:
     assert len(costs) > 100
 
 
+def test_commands_mean_what_they_mean_in_the_terminal(tavern: Path) -> None:
+    names = names_in(_python_world())
+    script = (GAME / "scripts" / "tour.txt").read_text(encoding="utf-8").splitlines()
+    lines = [*script, *COMMANDS]
+    told = _answers(tavern, [{"op": "read", "line": line} for line in lines])
+    for line, answer in zip(lines, told, strict=True):
+        verb, target, item, amount, text = answer["command"]
+        match parse(line, names):
+            case None:
+                assert verb == "Nothing", line
+            case Mistake(text=wanted):
+                assert verb == "Mistake", line
+                assert text.split(" Did you mean")[0] == wanted.split(" Did you mean")[0]
+            case Go(target_id):
+                assert (verb, target) == ("Go", target_id), line
+            case Talk(npc_id, said):
+                assert (verb, target, text) == ("Talk", npc_id, said), line
+            case Give(item_id, number, npc_id):
+                assert (verb, target, item, amount) == ("Give", npc_id, item_id, number), line
+            case Attack(npc_id):
+                assert (verb, target) == ("Attack", npc_id), line
+            case Wait(seconds):
+                assert (verb, amount) == ("Wait", seconds), line
+            case other:
+                assert verb == type(other).__name__, line
+
+
+def test_the_sample_has_the_same_village() -> None:
+    world = (SAMPLE / "Resources" / "NpcBrainTavern" / "world.json").read_bytes()
+    assert world == (GAME / "world.json").read_bytes()
+    copied = {path.name: path.read_bytes() for path in SAMPLE.glob("npcs/*.yaml")}
+    assert copied == {path.name: path.read_bytes() for path in GAME.glob("npcs/*.yaml")}
+
+
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
@@ -131,16 +177,21 @@ def test_a_damaged_world_file_is_one_clear_line(
 def _compare(tavern: Path, operations: Sequence[Operation]) -> list[dict[str, Any]]:
     """Carry out operations in both worlds; each answer must be the same. Returns the answers."""
     world = _python_world()
-    lines = [json.dumps(_inventories()), *(json.dumps(operation) for operation in operations)]
-    ran = _run(tavern, "rules", "--world", str(GAME / "world.json"), stdin="\n".join(lines) + "\n")
-    assert ran.returncode == 0, ran.stderr
-    told = [json.loads(line) for line in ran.stdout.splitlines()]
-    assert len(told) == len(operations)
+    told = _answers(tavern, operations)
     for operation, answer in zip(operations, told, strict=True):
         wanted = json.loads(json.dumps(_carry_out(world, operation)))
         if "cost" in wanted and wanted["cost"] is not None:
             wanted["cost"] = pytest.approx(wanted["cost"])
         assert _comparable(answer) == _comparable(wanted), operation
+    return told
+
+
+def _answers(tavern: Path, operations: Sequence[Operation]) -> list[dict[str, Any]]:
+    lines = [json.dumps(_inventories()), *(json.dumps(operation) for operation in operations)]
+    ran = _run(tavern, "rules", "--world", str(GAME / "world.json"), stdin="\n".join(lines) + "\n")
+    assert ran.returncode == 0, ran.stderr
+    told = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert len(told) == len(operations)
     return told
 
 

@@ -12,10 +12,12 @@ namespace NpcBrain.Standalone
     internal sealed class RulesDriver
     {
         private readonly Village _village;
+        private readonly CommandReader _reader;
 
         private RulesDriver(Village village)
         {
             _village = village;
+            _reader = new CommandReader(village.File);
         }
 
         /// <summary>Carries out every line of <paramref name="input"/>; the first has inventories.</summary>
@@ -69,6 +71,9 @@ namespace NpcBrain.Standalone
                 case "path":
                     told["cost"] = CostOfPath(row.Text("actor"), row.Cell("cell"));
                     break;
+                case "read":
+                    TellCommand(told, _reader.Read(row.Text("line")));
+                    break;
                 case "all":
                     TellAll(told);
                     break;
@@ -77,6 +82,14 @@ namespace NpcBrain.Standalone
             }
             TellOutcomes(told, outcomes);
             return told;
+        }
+
+        private static void TellCommand(Dictionary<string, object> told, Command command)
+        {
+            told["command"] = new object[]
+            {
+                command.Verb.ToString(), command.TargetId, command.ItemId, command.Amount, command.Text
+            };
         }
 
         private object CostOfPath(string actor, Cell goal)

@@ -53,5 +53,6 @@ def _told_pid(game: "subprocess.Popen[bytes]", log: Path) -> int:
         told = [line for line in log.read_text().splitlines() if line.startswith("sidecar: ")]
         if told:
             return int(told[0].removeprefix("sidecar: "))
-        assert game.poll() is None and time.monotonic() < until_s, log.read_text()
+        assert game.poll() is None, log.read_text()
+        assert time.monotonic() < until_s, log.read_text()
         time.sleep(0.05)

@@ -28,10 +28,11 @@ NUM_OPERATIONS = 120
 COMMANDS = (
     "go", "go to the Drowsy Heron", "go to innkeeper", "walk MARKET square", "go nowhere at all",
     "talk", "talk mira", "talk to the gate guard  Open up!", "say pip “Hello there”", "ask x why",
-"give apple", "give 2 horseshoes to osric", "give the honeycake smith", "give 0 ale Pip",
+    "give apple", "give 2 horseshoes to osric", "give the honeycake smith", "give 0 ale Pip",
     "give 3 coppers the miller's daughter", "give moon mira", "give ale nobody", "attack",
     "attack the guard", "hit ghost", "wait", "wait 2.5", "wait -1", "wait long", "wait 601", "look",
-    "l", "give", "?", "q", "dance", "LOOK", "  # comment", "give tap_mallet mira", "give an apple to pip",
+    "l", "give", "?", "q", "dance", "LOOK", "  # comment", "give tap_mallet mira",
+    "give an apple to pip",
 )  # fmt: skip
 
 pytestmark = pytest.mark.skipif(

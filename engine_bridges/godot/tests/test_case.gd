@@ -63,7 +63,12 @@ func ask(client: Client, type: String, body: Dictionary, npc_id := "") -> Dictio
 
 ## How many in CI and how many with NPC_BRAIN_FULL=1.
 func count(full: int, ci: int) -> int:
-	return full if OS.get_environment("NPC_BRAIN_FULL") == "1" else ci
+	return full if is_full() else ci
+
+
+## Whether counts are as written.
+static func is_full() -> bool:
+	return OS.get_environment("NPC_BRAIN_FULL") == "1"
 
 
 ## Ends what the test has started.

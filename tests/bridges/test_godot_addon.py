@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,18 @@ from npc_brain.npc.loader import load_definition
 from npc_brain.npc.machine import compile_nodes
 from npc_brain.npc.source import read_document
 from npc_brain.tools.registry import BUILT_INS
+from tests.bridges.godot import (
+    ADDON_PROJECT,
+    GODOT,
+    ROOT,
+    import_project,
+    needs_godot,
+    run_godot,
+    run_tests,
+)
 from tests.counts import count
 
-ROOT = Path(__file__).parents[2]
-PROJECT = ROOT / "engine_bridges" / "godot"
-ADDON = PROJECT / "addons" / "npc_brain"
+ADDON = ADDON_PROJECT / "addons" / "npc_brain"
 PARTS = Path(__file__).parent / "godot_addon"
 NPC_FILES = sorted(
     (
@@ -37,32 +44,15 @@ NPC_FILES = sorted(
 )
 MODEL = "smollm2-135m"
 
-GODOT = os.environ.get("GODOT", "")
 TEMPLATE = os.environ.get("GODOT_TEMPLATE", "")
-needs_godot = pytest.mark.skipif(not GODOT, reason="GODOT is not set")
 needs_template = pytest.mark.skipif(
     not (GODOT and TEMPLATE), reason="GODOT or GODOT_TEMPLATE is not set"
 )
 
 
-def godot(
-    project: Path, *args: str, env: Mapping[str, str] | None = None, timeout_s: float = 120
-) -> subprocess.CompletedProcess[str]:
-    """Run Godot headless in a project."""
-    return subprocess.run(
-        [GODOT, "--headless", "--path", str(project), *args],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=timeout_s,
-        env={**os.environ, **(env or {})},
-        check=False,
-    )
-
-
 def script_errors(run: subprocess.CompletedProcess[str]) -> list[str]:
     """What a run said of mistakes in scripts."""
-    return re.findall(r"^SCRIPT ERROR.*(?:\n .*)*", run.stdout + run.stderr, re.MULTILINE)
+    return re.findall(r"^SCRIPT ERROR.*(?:\n .*)*", run.stdout, re.MULTILINE)
 
 
 # --- the README's steps -------------------------------------------------------------------------
@@ -83,10 +73,6 @@ class FreshProject:
         numbered = re.split(r"^(\d)\. ", section, flags=re.MULTILINE)[1:]
         assert numbered[::2] == ["1", "2", "3", "4"], "three steps, and one more for the model"
         self.steps = numbered[1::2]
-        path.mkdir()
-        (path / "project.godot").write_text(
-            'config_version=5\n[application]\nconfig/name="Fresh"\n'
-        )
 
     def copy_addon(self) -> None:
         """Step 1."""
@@ -102,8 +88,8 @@ class FreshProject:
         assert f'name="{name[1]}"' in config.read_text()
         ticker = self.add_plugin("ticker", PARTS / "tick_plugin.gd")
         self.set("editor_plugins", enabled='PackedStringArray("res://addons/ticker/plugin.cfg")')
-        run = godot(self.path, "--editor", env={"PLUGIN_FOLDER": config.parent.name})
-        assert "TICKED true" in run.stdout, run.stdout + run.stderr
+        run = run_godot(self.path, "--editor", PLUGIN_FOLDER=config.parent.name)
+        assert "TICKED true" in run.stdout, run.stdout
         assert not script_errors(run)
         shutil.rmtree(ticker)
         written = (self.path / "project.godot").read_text()
@@ -181,21 +167,32 @@ class FreshProject:
     def play(self, *, waits_for_sidecar: bool) -> subprocess.CompletedProcess[str]:
         """Press Play, then Enter, and wait for the answer."""
         self.add_person()
-        waits = {"WAITS_FOR_SIDECAR": "1"} if waits_for_sidecar else {}
-        run = godot(self.path, "res://press_enter.tscn", env=waits)
-        assert run.returncode == 0, run.stdout + run.stderr
+        waits = "1" if waits_for_sidecar else ""
+        run = run_godot(self.path, "res://press_enter.tscn", WAITS_FOR_SIDECAR=waits)
+        assert run.returncode == 0, run.stdout
         assert not script_errors(run)
         return run
 
 
-@pytest.fixture
-def fresh_project(tmp_path: Path) -> FreshProject:
-    """A project after the README's first three steps."""
-    project = FreshProject(tmp_path / "fresh project")
+@pytest.fixture(scope="module")
+def three_steps(tmp_path_factory: pytest.TempPathFactory) -> FreshProject:
+    """A project on which the README's first three steps were done."""
+    project = FreshProject(tmp_path_factory.mktemp("godot") / "fresh project")
+    project.path.mkdir()
+    (project.path / "project.godot").write_text(
+        'config_version=5\n[application]\nconfig/name="Fresh"\n'
+    )
     project.copy_addon()
     project.tick_plugin()
     project.add_character()
     return project
+
+
+@pytest.fixture
+def fresh_project(three_steps: FreshProject, tmp_path: Path) -> FreshProject:
+    """The same, for one test alone."""
+    shutil.copytree(three_steps.path, tmp_path / "fresh project")
+    return FreshProject(tmp_path / "fresh project")
 
 
 @needs_godot
@@ -218,7 +215,7 @@ def test_the_fourth_step_brings_the_model(fresh_project: FreshProject) -> None:
     question = "What do you think of the fog?"
     script.write_text(script.read_text().replace("Good evening!", question))
     run = fresh_project.play(waits_for_sidecar=True)
-    assert "SOURCE model" in run.stdout, run.stdout + run.stderr
+    assert "SOURCE model" in run.stdout, run.stdout
     assert re.search(r"^Berta: \w.{8}", run.stdout, re.MULTILINE), run.stdout
 
 
@@ -244,7 +241,7 @@ def test_the_dock_follows_a_game_that_the_editor_plays(fresh_project: FreshProje
         '"res://addons/npc_brain/plugin.cfg", "res://addons/watcher/plugin.cfg"',
     )
     config.write_text(enabled)
-    run = godot(fresh_project.path, "--editor", env={"WAITS_FOR_SIDECAR": "1"})
+    run = run_godot(fresh_project.path, "--editor", WAITS_FOR_SIDECAR="1")
     assert not script_errors(run)
     assert re.search(r"^DOCK \w+ \[\"innkeeper\"\]", run.stdout, re.MULTILINE), run.stdout
     for row in ("→ innkeeper npc.spawn", "← innkeeper npc.state", "→ innkeeper npc.hear"):
@@ -256,20 +253,8 @@ def test_the_dock_follows_a_game_that_the_editor_plays(fresh_project: FreshProje
 
 @needs_godot
 def test_the_nodes_tests_pass_in_godot() -> None:
-    godot(PROJECT, "--import")
-    run = godot(
-        PROJECT,
-        "--",
-        "tests/nodes",
-        env={
-            "NPC_BRAIN_PROGRAM": str(Path(sys.executable).with_name("npc-brain")),
-            "NPC_BRAIN_NPCS": str(ROOT / "sample_game" / "npcs"),
-        },
-        timeout_s=280,
-    )
-    print(run.stdout)
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert re.search(r"^5\d passed, 0 failed", run.stdout, re.MULTILINE)
+    import_project(ADDON_PROJECT)
+    run_tests("tests/nodes")
 
 
 # --- NPC files ----------------------------------------------------------------------------------
@@ -277,17 +262,17 @@ def test_the_nodes_tests_pass_in_godot() -> None:
 
 def read_by_addon(files: Sequence[Path], states: Sequence[str] = ()) -> list[dict[str, Any]]:
     """What the addon reads of files, in their order."""
-    run = godot(
-        PROJECT,
+    run = run_godot(
+        ADDON_PROJECT,
         "-s",
         "tests/nodes/dump_npc_files.gd",
         "--",
         *map(str, files),
-        env={"STATES": ",".join(states)},
+        STATES=",".join(states),
     )
-    assert not script_errors(run), run.stderr
+    assert not script_errors(run), run.stdout
     rows = [line[5:] for line in run.stdout.splitlines() if line.startswith("FILE ")]
-    assert len(rows) == len(files), run.stdout + run.stderr
+    assert len(rows) == len(files), run.stdout
     return [json.loads(row) for row in rows]
 
 
@@ -416,17 +401,17 @@ def sources() -> list[Path]:
 def test_sources_are_clean(tool: tuple[str, ...]) -> None:
     program = shutil.which(tool[0], path=str(Path(sys.executable).parent))
     assert program is not None, "gdtoolkit is one of the test extra's packages"
-    folders = [str(ADDON), str(PROJECT / "tests"), str(PARTS)]
+    folders = [str(ADDON), str(ADDON_PROJECT / "tests"), str(PARTS)]
     run = subprocess.run(
         [program, *tool[1:], *folders], capture_output=True, text=True, timeout=120, check=False
     )
-    assert run.returncode == 0, run.stdout + run.stderr
+    assert run.returncode == 0, run.stdout
 
 
 @needs_godot
 def test_every_script_loads_with_warnings_as_errors() -> None:
-    assert script_errors(godot(PROJECT, "--import")) == []
-    settings = (PROJECT / "project.godot").read_text()
+    assert script_errors(run_godot(ADDON_PROJECT, "--import")) == []
+    settings = (ADDON_PROJECT / "project.godot").read_text()
     for warning in (
         "untyped_declaration",
         "unsafe_method_access",
@@ -434,8 +419,8 @@ def test_every_script_loads_with_warnings_as_errors() -> None:
         "unused_variable",
     ):
         assert f"gdscript/warnings/{warning}=2" in settings
-    run = godot(PROJECT, "-s", "tests/nodes/load_scripts.gd")
-    assert f"LOADED {len(sources())}" in run.stdout, run.stdout + run.stderr
+    run = run_godot(ADDON_PROJECT, "-s", "tests/nodes/load_scripts.gd")
+    assert f"LOADED {len(sources())}" in run.stdout, run.stdout
     assert script_errors(run) == []
 
 
@@ -525,7 +510,7 @@ def export(
     project.set("application", **{"run/main_scene": f'"res://{scene}"'})
     game = project.path.parent / "out" / "game.x86_64"
     game.parent.mkdir(exist_ok=True)
-    return godot(project.path, "--export-release", "Linux", str(game), timeout_s=200), game
+    return run_godot(project.path, "--export-release", "Linux", str(game), timeout_s=200), game
 
 
 @needs_template
@@ -533,7 +518,7 @@ def test_an_export_takes_the_sidecar_along(fresh_project: FreshProject, tmp_path
     packed = tmp_path / "packed"
     make_packed(packed)
     run, game = export(fresh_project, packed)
-    assert run.returncode == 0, run.stdout + run.stderr
+    assert run.returncode == 0, run.stdout
     beside = game.parent / "npc_brain_sidecar"
     assert (beside / "_internal" / "link").is_symlink()
     assert os.access(beside / "npc-brain", os.X_OK)
@@ -550,9 +535,15 @@ def test_an_exported_game_starts_the_sidecar_beside_it_and_speaks_without_it(
     make_packed(packed)
     fresh_project.add_person()
     run, game = export(fresh_project, packed, "press_enter.tscn")
-    assert run.returncode == 0, run.stdout + run.stderr
+    assert run.returncode == 0, run.stdout
     played = subprocess.run(
-        [game, "--headless"], capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path
+        [game, "--headless"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=tmp_path,
+        env={**os.environ, "LINGERS_S": "2"},
     )
     assert "SOURCE fallback" in played.stdout, played.stdout + played.stderr
     beside = game.parent / "npc_brain_sidecar"
@@ -570,7 +561,7 @@ def test_an_exported_game_speaks_with_the_model_without_python(
     script.write_text(script.read_text().replace("Good evening!", "What do you think of the fog?"))
     fresh_project.add_person()
     run, game = export(fresh_project, packed_sidecar, "press_enter.tscn")
-    assert run.returncode == 0, run.stdout + run.stderr
+    assert run.returncode == 0, run.stdout
     played = subprocess.run(
         [game, "--headless"],
         capture_output=True,
@@ -611,5 +602,5 @@ def test_an_export_that_would_lack_something_fails(
     spoil(packed)
     run, game = export(fresh_project, packed)
     assert run.returncode != 0, "the export must fail"
-    assert reason in run.stderr
+    assert reason in run.stdout
     assert not (game.parent / "npc_brain_sidecar").exists()

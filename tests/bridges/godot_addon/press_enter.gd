@@ -24,5 +24,5 @@ func _ready() -> void:
 func _on_line_said(line: NpcLine) -> void:
 	print("SOURCE ", line.source)
 	# The game's own code, which waits for the line too, comes first.
-	await get_tree().process_frame
+	await get_tree().create_timer(OS.get_environment("LINGERS_S").to_float()).timeout
 	get_tree().quit()

@@ -9,6 +9,8 @@ namespace NpcBrain.Standalone
     /// <summary>Writes plain values (maps, lists, text, numbers, bool, null) as JSON on a line.</summary>
     internal static class JsonWriter
     {
+        private static readonly char[] _fractional = { '.', 'E' };
+
         /// <summary>The JSON of a value.</summary>
         public static string Write(object value)
         {
@@ -33,7 +35,8 @@ namespace NpcBrain.Standalone
             }
             else if (value is double)
             {
-                json.Append(((double)value).ToString("R", CultureInfo.InvariantCulture));
+                string number = ((double)value).ToString("R", CultureInfo.InvariantCulture);
+                json.Append(number).Append(number.IndexOfAny(_fractional) < 0 ? ".0" : "");
             }
             else if (value is IDictionary)
             {

@@ -224,6 +224,34 @@ func test_events_are_told() -> void:
 	)
 
 
+func test_mistakes_of_set_up_are_warned_of() -> void:
+	var character := NpcCharacter.new()
+	add_child(character)
+	check(_warns(character, "Choose an NPC file"), "no file")
+	character.definition_file = "res://no_such_file.yaml"
+	check(_warns(character, "cannot be read"), "no such file")
+	check(_warns(character, "where the sidecar looks"), "not in the folder of NPC files")
+	var action := NpcAction.new()
+	action.name = "Open Gate"
+	character.actions = [action]
+	check(_warns(character, "small letters"), "a bad name")
+	var marker := NpcMarker.new()
+	add_child(marker)
+	check_equal(marker._get_configuration_warnings().size(), 2, "a marker without id and place")
+
+
+func test_a_tool_may_come_later() -> void:
+	var character := await add_spawned()
+	var action := NpcAction.new()
+	action.name = "whistle"
+	character.register_tool(action)
+	check_equal(client.last_body("tool.register")["name"], "whistle", "told at once")
+
+
+func _warns(character: NpcCharacter, text: String) -> bool:
+	return text in "".join(character._get_configuration_warnings())
+
+
 ## Stands for LimboAI's HSM and a Beehave blackboard.
 class BlackboardReceiver:
 	extends RefCounted

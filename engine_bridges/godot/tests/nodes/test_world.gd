@@ -135,6 +135,18 @@ func test_characters_and_markers_of_the_scene_are_told() -> void:
 		client.last_body("world.patch")["entities"][0]["position"], [4.0, 0.0, 2.0], "it moved"
 	)
 	check_equal(character.display_name, "Berta", "name")
+	mill.free()
+	await get_tree().create_timer(0.1).timeout
+	check_equal(client.last_body("world.patch")["removed"], {"places": ["mill"]}, "it left")
+
+
+func test_on_a_grid_of_its_own_the_game_tells_who_stands_where() -> void:
+	add_character(Node2D.new())
+	var world := await _add_world()
+	world.set_nav_grid(2, 1, PackedByteArray([1, 1]))
+	world.set_entity("berta", "Berta", "npc", Vector2i(1, 0))
+	world._look_at_scene()
+	check_equal(world.position_of("berta"), [1, 0], "the scene does not know better")
 
 
 func test_the_navigation_server_answers_the_way() -> void:

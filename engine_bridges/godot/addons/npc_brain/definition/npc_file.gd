@@ -57,6 +57,9 @@ func fallback_lines(state: String) -> PackedStringArray:
 
 
 func _read_file(path: String) -> void:
+	if path.is_empty():
+		problem = "no NPC file is chosen"
+		return
 	id = path.get_file().get_basename()
 	var file := FileAccess.open(path, FileAccess.READ)
 	if file == null:

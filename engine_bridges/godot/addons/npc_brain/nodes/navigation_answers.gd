@@ -14,7 +14,10 @@ const _TOOLS: PackedStringArray = ["find_path", "distance", "is_reachable", "nea
 static func answer(question: NpcToolCall, actor: Node, world: NpcWorld) -> bool:
 	if not question.tool in _TOOLS or not (actor is Node2D or actor is Node3D):
 		return false
-	var here := _point_of(world.position_of_node(actor))
+	var at := world.position_of_node(actor)
+	if at.size() != 3:
+		return false
+	var here := _point_of(at)
 	match question.tool:
 		"nearest":
 			_answer_nearest(question, actor, here, world)

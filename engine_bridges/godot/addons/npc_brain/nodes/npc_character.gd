@@ -160,12 +160,20 @@ func _get_configuration_warnings() -> PackedStringArray:
 		var folder: String = ProjectSettings.get_setting("npc_brain/sidecar/npcs", "res://npcs")
 		if definition_file.get_base_dir() != folder.trim_suffix("/"):
 			warnings.append("The NPC file is not in %s, where the sidecar looks for it." % folder)
-	if NpcLink.client_of(self) == null and not ProjectSettings.has_setting("autoload/NpcBrain"):
+	if not ProjectSettings.has_setting("autoload/NpcBrain"):
 		warnings.append("Enable the plugin NPC Brain in the project settings.")
 	for action in actions:
 		if action != null and not action.problem().is_empty():
 			warnings.append(action.problem())
 	return warnings
+
+
+## Adds something that the character can do, while the game runs. NPC files that name it must be
+## spawned after it.
+func register_tool(action: NpcAction) -> void:
+	actions.append(action)
+	if _hands != null and _is_linked():
+		_hands.register_tools()
 
 
 ## Someone speaks to the character. Returns at once; the turn always ends, and always with
@@ -281,7 +289,7 @@ func _spawn_if_linked() -> void:
 	if not definition.is_empty():
 		body["definition"] = definition
 	var world := NpcWorld.of(self)
-	if world != null:
+	if world != null and not world.position_of_node(actor).is_empty():
 		body["position"] = world.position_of_node(actor)
 	elif actor is Node3D:
 		body["position"] = NpcWorld.wire_position((actor as Node3D).global_position)
@@ -345,10 +353,9 @@ func _take(message: Dictionary) -> void:
 
 
 func _take_state(body: Dictionary) -> void:
-	var path: String = body.get("to", "")
-	state = path.substr(path.rfind(".") + 1)
+	state = body.get("to", "")
 	blackboard = body.get("blackboard", {})
-	state_changed.emit(str(body.get("from", "")), path, str(body.get("event", "")))
+	state_changed.emit(str(body.get("from", "")), state, str(body.get("event", "")))
 	blackboard_changed.emit(blackboard)
 	_keep_state_soon()
 

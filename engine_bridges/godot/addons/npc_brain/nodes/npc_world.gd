@@ -23,6 +23,7 @@ const Client := preload("res://addons/npc_brain/npc_brain_client.gd")
 const NpcLink := preload("res://addons/npc_brain/nodes/npc_link.gd")
 const NavGrid := preload("res://addons/npc_brain/nodes/nav_grid.gd")
 const NavigationAnswers := preload("res://addons/npc_brain/nodes/navigation_answers.gd")
+const SceneWatch := preload("res://addons/npc_brain/nodes/scene_watch.gd")
 const WorldChanges := preload("res://addons/npc_brain/nodes/world_changes.gd")
 ## The group that worlds are in.
 const GROUP := &"npc_worlds"
@@ -49,6 +50,7 @@ const GROUP := &"npc_worlds"
 var client: Client
 
 var _changes := WorldChanges.new()
+var _scene := SceneWatch.new(self)
 var _grid: NavGrid
 var _revision := 0
 var _is_synced := false
@@ -179,6 +181,11 @@ func remove(kind: String, id: String) -> void:
 	_changes.remove(kind, id)
 
 
+## Whether there is such a row; [param kind] as in [method remove].
+func has(kind: String, id: String) -> bool:
+	return _changes.has(kind, id)
+
+
 ## The name of an item, place or entity; the id itself when nothing has it.
 func name_of(id: String) -> String:
 	for kind: String in ["entities", "places", "items"]:
@@ -217,14 +224,14 @@ func set_nav_grid(width: int, height: int, cells: PackedByteArray) -> void:
 		push_error("NpcWorld: %d cells do not make a %d x %d grid" % [cells.size(), width, height])
 		return
 	_grid = NavGrid.new(Vector2i(width, height), cells)
-	_changes.set_nav(_grid.to_body())
+	_changes.set_nav(_grid.to_body)
 
 
 ## Takes the nav grid from a tile map: what is used of it, cell (0, 0) being its corner.
 func set_nav_grid_from(layer: TileMapLayer) -> void:
 	tile_map = layer
 	_grid = NavGrid.from_tile_map(layer, cost_data)
-	_changes.set_nav(_grid.to_body())
+	_changes.set_nav(_grid.to_body)
 
 
 ## Sets a nav graph: positions by node id, and edges as [code][from, to, cost][/code].
@@ -236,7 +243,8 @@ func set_nav_graph(nodes: Dictionary, edges: Array) -> void:
 	var edge_rows: Array = []
 	for edge: Array in edges:
 		edge_rows.append({"a": edge[0], "b": edge[1], "cost": float(str(edge[2]))})
-	_changes.set_nav({"kind": "graph", "nodes": wired, "edges": edge_rows})
+	var graph := {"kind": "graph", "nodes": wired, "edges": edge_rows}
+	_changes.set_nav(func() -> Dictionary: return graph)
 
 
 ## Changes what it costs to enter a cell; 0 blocks it.
@@ -244,7 +252,7 @@ func set_cell_cost(cell: Vector2i, cost: int) -> void:
 	if _grid == null or not _grid.set_cost(cell, cost):
 		push_error("NpcWorld: there is no cell %s in the nav grid" % cell)
 		return
-	_changes.set_cell(cell, cost, _grid.to_body())
+	_changes.set_cell(cell, cost)
 
 
 ## The cost of entering a cell; 0 when it is blocked or outside the grid.
@@ -264,8 +272,10 @@ func point_of(cell: Vector2i) -> Vector2:
 	return tile_map.to_global(tile_map.map_to_local(cell + origin))
 
 
-## A position as it travels; see the class for what it may be.
+## A position as it travels; see the class for what it may be. One that travels already stays.
 func to_wire(position: Variant) -> Array:
+	if position is Array:
+		return position
 	if position is Vector2:
 		var point: Vector2 = position
 		if tile_map != null:
@@ -277,15 +287,14 @@ func to_wire(position: Variant) -> Array:
 	return [0, 0]
 
 
-## Where a node stands, as it travels; (0, 0) for a node without a place.
+## Where a node stands, as it travels; empty for a node without a position, and on the canvas when
+## the game has set a nav grid of its own: then only the game knows which cell is where.
 func position_of_node(node: Node) -> Array:
 	if node is Node3D:
 		return to_wire((node as Node3D).global_position)
-	if node is Node2D:
-		return to_wire((node as Node2D).global_position)
-	if node is Control:
-		return to_wire((node as Control).global_position)
-	return [0, 0] if _grid != null or tile_map != null else [0.0, 0.0, 0.0]
+	if node is CanvasItem and (tile_map != null or _grid == null):
+		return to_wire((node as CanvasItem).get_global_transform().origin)
+	return []
 
 
 ## Answers a question about the way through NavigationServer2D or 3D, for worlds without a nav
@@ -327,6 +336,7 @@ func patch(body: Dictionary) -> void:
 ## when they cannot be had.
 func save_state(npc_ids: PackedStringArray = []) -> PackedByteArray:
 	var answer_message := await NpcLink.ask(client, "state.save", {"npc_ids": Array(npc_ids)})
+	_on_answered(answer_message)
 	return NpcLink.body_of(answer_message).get("blob", PackedByteArray())
 
 
@@ -334,6 +344,7 @@ func save_state(npc_ids: PackedStringArray = []) -> PackedByteArray:
 func load_state(blob: PackedByteArray) -> bool:
 	flush()
 	var answer_message := await NpcLink.ask(client, "state.load", {"blob": blob})
+	_on_answered(answer_message)
 	return answer_message["type"] == "ok"
 
 
@@ -355,39 +366,11 @@ func _on_answered(message: Dictionary) -> void:
 		"resync":
 			sync()
 		"connection_lost":
-			_is_synced = false
+			pass  # told by `disconnected`, after which all is synced anew
 		_:
 			push_warning("NpcWorld: %s" % body.get("message", ""))
 
 
 func _look_at_scene() -> void:
-	if not tells_scene or not is_inside_tree():
-		return
-	for node in get_tree().get_nodes_in_group(NpcCharacter.GROUP):
-		var character: NpcCharacter = node
-		_look_at(character.npc_id, character.display_name, "npc", character.actor, {})
-	for node in get_tree().get_nodes_in_group(NpcMarker.GROUP):
-		var marker: NpcMarker = node
-		if marker.kind == NpcMarker.Kind.PLACE:
-			if not _changes.has("places", marker.id):
-				set_place(marker.id, marker.display_name, _where(marker.spot()), marker.more())
-		else:
-			_look_at(
-				marker.id, marker.display_name, marker.entity_kind(), marker.spot(), marker.more()
-			)
-
-
-## Adds what is new and moves what has moved; what the game told itself keeps its words.
-func _look_at(id: String, shown_name: String, kind: String, node: Node, more: Dictionary) -> void:
-	if not (node is Node2D or node is Node3D or node is Control):
-		return
-	if _changes.has("entities", id):
-		move_entity(id, _where(node))
-	else:
-		set_entity(id, shown_name, kind, _where(node), more)
-
-
-func _where(node: Node) -> Variant:
-	if node is Node3D:
-		return (node as Node3D).global_position
-	return (node as CanvasItem).get_global_transform().origin
+	if tells_scene and is_inside_tree():
+		_scene.look()

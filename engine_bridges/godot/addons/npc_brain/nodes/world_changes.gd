@@ -8,7 +8,8 @@ const _LISTS: PackedStringArray = ["items", "places", "entities"]
 var _rows: Dictionary[String, Dictionary] = {}
 var _changed: Dictionary[String, Dictionary] = {}
 var _removed: Dictionary[String, Dictionary] = {}
-var _nav: Dictionary = {}
+## Gives the ground as it travels; made only when it does.
+var _nav := Callable()
 var _has_new_nav := false
 var _cells: Dictionary[Vector2i, int] = {}
 
@@ -56,16 +57,15 @@ func get_value(kind: String, id: String) -> Variant:
 	return _rows[kind].get(id)
 
 
-## Sets the whole ground.
-func set_nav(nav: Dictionary) -> void:
+## Sets the whole ground: [param nav] gives it as it travels.
+func set_nav(nav: Callable) -> void:
 	_nav = nav
 	_has_new_nav = true
 	_cells.clear()
 
 
-## Changes one cell of the ground, which is now [param nav].
-func set_cell(cell: Vector2i, cost: int, nav: Dictionary) -> void:
-	_nav = nav
+## Changes one cell of the ground.
+func set_cell(cell: Vector2i, cost: int) -> void:
 	if not _has_new_nav:
 		_cells[cell] = cost
 
@@ -83,8 +83,8 @@ func has_changed() -> bool:
 ## The body of [code]world.sync[/code]; what comes after builds on it.
 func take_snapshot(revision: int, currency: String) -> Dictionary:
 	var body: Dictionary = {"revision": revision}
-	if not _nav.is_empty():
-		body["nav"] = _nav
+	if _nav.is_valid():
+		body["nav"] = _nav.call()
 	for kind in _KINDS:
 		body[kind] = _wired(kind, _rows[kind].duplicate())
 	if not currency.is_empty():
@@ -97,7 +97,7 @@ func take_snapshot(revision: int, currency: String) -> Dictionary:
 func take_patch() -> Dictionary:
 	var body: Dictionary = {}
 	if _has_new_nav:
-		body["nav"] = _nav
+		body["nav"] = _nav.call()
 	elif not _cells.is_empty():
 		var cells: Array = []
 		for cell in _cells:

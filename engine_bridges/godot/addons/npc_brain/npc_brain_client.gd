@@ -126,9 +126,9 @@ func stop() -> void:
 	_set_status(OFFLINE, "stopped", 0.0)
 
 
-## Sends a message; gives its id, or 0 where there is no link. [param on_answer] gets the one
-## answer, and nobody else does: a message of the type that the protocol names, or
-## [code]error[/code].
+## Sends a message; gives its id, or 0 where there is no link or too much waits to be sent.
+## [param on_answer] gets the one answer, and nobody else does: a message of the type that the
+## protocol names, or [code]error[/code].
 func send(type: String, body: Dictionary, npc_id := "", on_answer := Callable()) -> int:
 	if not is_connected_to_sidecar:
 		if on_answer.is_valid():
@@ -136,6 +136,14 @@ func send(type: String, body: Dictionary, npc_id := "", on_answer := Callable())
 		return 0
 	var sent := body.duplicate(true)
 	var id := _link.post(type, sent, npc_id, _epoch)
+	if id == 0:
+		var refusal := _too_many_queued(type)
+		if on_answer.is_valid():
+			on_answer.call(refusal)
+		else:
+			var why: Dictionary = refusal["body"]
+			_tell_error(why)
+		return 0
 	if on_answer.is_valid():
 		_answers[id] = on_answer
 	message_sent.emit({"type": type, "id": id, "npc_id": npc_id, "body": sent})
@@ -174,10 +182,11 @@ func _handle(event: Dictionary) -> void:
 		Link.LOST:
 			var reason: String = event["reason"]
 			_lose(reason)
+			if phase != OFFLINE:
+				_set_status(OFFLINE, reason, 0.0)
 		Link.REFUSED:
 			var body: Dictionary = event["body"]
 			_tell_error(body)
-			_set_status(OFFLINE, str(body.get("message", "")), 0.0)
 		Link.OFFLINE:
 			var why: String = event["reason"]
 			_set_status(OFFLINE, why, 0.0)
@@ -244,11 +253,18 @@ func _set_status(next: StringName, detail: String, progress: float) -> void:
 	status_changed.emit(next, detail, progress)
 
 
-static func _connection_lost(id: int, text: String) -> Dictionary:
-	var body := {
-		"code": "connection_lost", "message": text, "hint": "Its log tells why.", "retryable": true
-	}
-	return {"type": "error", "id": 0, "reply_to": id, "body": body}
+static func _connection_lost(reply_to: int, text: String) -> Dictionary:
+	return _retryable(reply_to, "connection_lost", text, "Its log tells why.")
+
+
+static func _too_many_queued(type: String) -> Dictionary:
+	var text := "%s was not sent: %d messages wait" % [type, Link.MAX_UNSENT]
+	return _retryable(0, "too_many_queued", text, "Send less, or what has changed only.")
+
+
+static func _retryable(reply_to: int, code: String, text: String, hint: String) -> Dictionary:
+	var body := {"code": code, "message": text, "hint": hint, "retryable": true}
+	return {"type": "error", "id": 0, "reply_to": reply_to, "body": body}
 
 
 static func _client_info() -> Dictionary:

@@ -4,11 +4,16 @@ extends RefCounted
 
 const FIRST_BACK_OFF_MS := 250
 const MAX_BACK_OFF_MS := 10000
+## What has listened for so long before it ended is started again after the first pause.
+const STEADY_MS := 10000
 const WATCH_MS := 100
 const READ_MS := 10
 const TOKEN_BYTES := 32
 const TOKEN_VARIABLE := "NPC_BRAIN_TOKEN"
 const _CHUNK_BYTES := 16384
+## A longer line is cut.
+const _MAX_LINE_BYTES := 65536
+const _NEWLINE := 10
 
 ## Setting the environment and starting a process are one step for all clients of this program.
 static var _spawning := Mutex.new()
@@ -25,9 +30,10 @@ var _arguments: PackedStringArray
 var _pid := 0
 var _listening_pid := 0
 var _pipes: Array[FileAccess] = []
-var _partial: PackedStringArray = ["", ""]
+var _partial: Array[PackedByteArray] = []
 var _log := PackedStringArray()
 var _next_start_ms := 0
+var _listening_ms := 0
 var _back_off_ms := FIRST_BACK_OFF_MS
 var _next_watch_ms := 0
 var _next_read_ms := 0
@@ -86,21 +92,25 @@ func _start(now_ms: int) -> void:
 		return
 	_pid = started["pid"]
 	_pipes.assign([started["stdio"], started["stderr"]])
-	_partial = ["", ""]
+	_partial = [PackedByteArray(), PackedByteArray()]
 	_log.append("started %s %s" % [_program, " ".join(_arguments)])
 
 
 func _read() -> void:
 	for index in _pipes.size():
-		var text := _partial[index]
-		while true:
+		var bytes := _partial[index]
+		while bytes.size() < _MAX_LINE_BYTES:
 			var data := _pipes[index].get_buffer(_CHUNK_BYTES)
 			if data.is_empty():
 				break
-			text += data.get_string_from_utf8()
-		var lines := text.split("\n")
-		_partial[index] = lines[-1]
-		for line in lines.slice(0, -1):
+			bytes.append_array(data)
+		# Whole lines only, as a character may be in two pieces.
+		var num_whole := bytes.rfind(_NEWLINE) + 1
+		if num_whole == 0 and bytes.size() >= _MAX_LINE_BYTES:
+			num_whole = bytes.size()
+		_partial[index] = bytes.slice(num_whole)
+		var text := bytes.slice(0, num_whole).get_string_from_utf8()
+		for line in text.split("\n", false):
 			if index > 0 or not _take_listening(line):
 				_log.append(line.strip_edges())
 
@@ -116,13 +126,15 @@ func _take_listening(line: String) -> bool:
 		return false
 	endpoint = str(map.get("endpoint", ""))
 	_listening_pid = int(str(map.get("pid", 0)).to_float())
-	_back_off_ms = FIRST_BACK_OFF_MS
+	_listening_ms = Time.get_ticks_msec()
 	return true
 
 
 func _note_end(now_ms: int) -> void:
 	var last := _log[-1] if not _log.is_empty() else ""
 	problem = "the sidecar ended (exit code %d) %s" % [OS.get_process_exit_code(_pid), last]
+	if not endpoint.is_empty() and now_ms - _listening_ms > STEADY_MS:
+		_back_off_ms = FIRST_BACK_OFF_MS
 	_forget()
 	_delay_start(now_ms)
 

@@ -5,6 +5,7 @@ extends RefCounted
 ## do. Both ways go through one queue each; the main thread only swaps them under a lock.
 
 const Dealer := preload("res://addons/npc_brain/transport/zmtp_dealer.gd")
+const MessageCheck := preload("res://addons/npc_brain/transport/message_check.gd")
 const Msgpack := preload("res://addons/npc_brain/transport/msgpack.gd")
 const SidecarProcess := preload("res://addons/npc_brain/sidecar/sidecar_process.gd")
 
@@ -19,6 +20,9 @@ const OFFLINE := &"offline"
 const PROTOCOL: Array = [1, 0]
 ## With so many messages untaken the socket is not read any more, which slows the sidecar down.
 const MAX_UNTAKEN := 4096
+## With so many messages unsent no more are taken; with so many bytes none are written.
+const MAX_UNSENT := 1024
+const MAX_UNSENT_BYTES := 1 << 20
 const FIRST_BACK_OFF_MS := 100
 const MAX_BACK_OFF_MS := 5000
 const HELLO_TIMEOUT_MS := 2000
@@ -51,6 +55,7 @@ var _is_linked := false
 var _is_refused := false
 var _back_off_ms := FIRST_BACK_OFF_MS
 var _next_try_ms := 0
+var _last_loss := ""
 var _busy_until_ms := 0
 
 
@@ -82,13 +87,15 @@ func join() -> void:
 		_thread.wait_to_finish()
 
 
-## Queues a message; gives its id. [param epoch] is that of the connection it is meant for: with
-## another one up it is dropped.
+## Queues a message; gives its id, or 0 when too many wait already. [param epoch] is that of the
+## connection it is meant for: with another one up it is dropped.
 func post(type: String, body: Dictionary, npc_id: String, epoch: int) -> int:
+	var id := 0
 	_mutex.lock()
-	_last_id += 1
-	var id := _last_id
-	_outbox.append({"type": type, "id": id, "npc_id": npc_id, "body": body, "epoch": epoch})
+	if _outbox.size() < MAX_UNSENT:
+		_last_id += 1
+		id = _last_id
+		_outbox.append({"type": type, "id": id, "npc_id": npc_id, "body": body, "epoch": epoch})
 	_mutex.unlock()
 	return id
 
@@ -182,6 +189,8 @@ func _say_hello(resume: String) -> void:
 
 
 func _send_queued(now_ms: int) -> void:
+	if _dealer.num_unsent() > MAX_UNSENT_BYTES:
+		return
 	var waiting: Array[Dictionary] = []
 	_mutex.lock()
 	if not _outbox.is_empty():
@@ -199,7 +208,9 @@ func _send_queued(now_ms: int) -> void:
 		if error.is_empty():
 			_dealer.send(frame)
 		else:
-			_tell({"kind": MESSAGE, "message": _own_error(message, "bad_body", error[0])})
+			var text := "%s: %s" % [message["type"], error[0]]
+			var id: int = message["id"]
+			_tell({"kind": MESSAGE, "message": _own_error(id, "bad_body", text)})
 	for frame in _dealer.step():
 		_take_frame(frame)
 		if _dealer == null:
@@ -209,9 +220,9 @@ func _send_queued(now_ms: int) -> void:
 func _take_frame(frame: PackedByteArray) -> void:
 	var error := PackedStringArray()
 	var value: Variant = Msgpack.decode(frame, error)
-	if not error.is_empty() or not _is_envelope(value):
-		var what := error[0] if not error.is_empty() else "it is no message"
-		_tell({"kind": LOG, "line": "passing over a frame of %d bytes: %s" % [frame.size(), what]})
+	var problem := error[0] if not error.is_empty() else MessageCheck.problem_of(value)
+	if not problem.is_empty():
+		_pass_over(value, "a frame of %d bytes: %s" % [frame.size(), problem])
 		return
 	var message: Dictionary = value
 	if _is_linked:
@@ -221,6 +232,15 @@ func _take_frame(frame: PackedByteArray) -> void:
 			_lose("the sidecar cut this game off: it left too much unread")
 	elif message.get("reply_to") == _hello_id:
 		_take_answer_to_hello(message)
+
+
+## Whoever waits for the answer that it may be is not left waiting.
+func _pass_over(value: Variant, what: String) -> void:
+	_tell({"kind": LOG, "line": "passing over " + what})
+	var message: Dictionary = value if value is Dictionary else {}
+	if _is_linked and message.get("reply_to") is int:
+		var reply_to: int = message["reply_to"]
+		_tell({"kind": MESSAGE, "message": _own_error(reply_to, "bad_body", what)})
 
 
 func _take_answer_to_hello(message: Dictionary) -> void:
@@ -254,6 +274,9 @@ func _lose(why: String) -> void:
 	if _is_linked:
 		_is_linked = false
 		_tell({"kind": LOST, "reason": why})
+	elif why != _last_loss:
+		_tell({"kind": OFFLINE, "reason": why})
+	_last_loss = why
 
 
 func _end() -> void:
@@ -272,23 +295,12 @@ func _end() -> void:
 		_process.end()
 
 
+## Of a log that nobody takes the rest is dropped; messages end by not being read.
 func _tell(event: Dictionary) -> void:
 	_mutex.lock()
-	_events.append(event)
+	if event["kind"] != LOG or _events.size() < MAX_UNTAKEN:
+		_events.append(event)
 	_mutex.unlock()
-
-
-static func _is_envelope(value: Variant) -> bool:
-	if not value is Dictionary:
-		return false
-	var map: Dictionary = value
-	return (
-		map.get("type") is String
-		and map.get("id") is int
-		and map.get("body") is Dictionary
-		and map.get("npc_id", "") is String
-		and map.get("reply_to", 0) is int
-	)
 
 
 static func _envelope(message: Dictionary) -> Dictionary:
@@ -299,6 +311,6 @@ static func _envelope(message: Dictionary) -> Dictionary:
 	return envelope
 
 
-static func _own_error(message: Dictionary, code: String, text: String) -> Dictionary:
-	var body := {"code": code, "message": "%s: %s" % [message["type"], text], "hint": ""}
-	return {"type": "error", "id": 0, "reply_to": message["id"], "body": body}
+static func _own_error(reply_to: int, code: String, text: String) -> Dictionary:
+	var body := {"code": code, "message": text, "hint": "", "retryable": false}
+	return {"type": "error", "id": 0, "reply_to": reply_to, "body": body}

@@ -24,6 +24,7 @@ namespace NpcBrain.Definition
             Problem = "";
             Greeting = new string[0];
             Blackboard = new Dictionary<string, object>();
+            Inventory = new Dictionary<string, int>();
         }
 
         /// <summary>The NPC's default id: the file's stem when the file does not say.</summary>
@@ -40,6 +41,9 @@ namespace NpcBrain.Definition
 
         /// <summary>First values of the blackboard.</summary>
         public IDictionary<string, object> Blackboard { get; private set; }
+
+        /// <summary>What the NPC holds at the start where the game says nothing: counts by item.</summary>
+        public IDictionary<string, int> Inventory { get; private set; }
 
         /// <summary>Why the file could not be read; empty when all is well.</summary>
         public string Problem { get; private set; }
@@ -92,6 +96,13 @@ namespace NpcBrain.Definition
             }
             Blackboard = MapAt(file, "blackboard");
             Initial = TextAt(file, "initial", "");
+            foreach (KeyValuePair<string, object> entry in MapAt(file, "inventory"))
+            {
+                if (entry.Value is long && (long)entry.Value > 0 && (long)entry.Value <= int.MaxValue)
+                {
+                    Inventory[entry.Key] = (int)(long)entry.Value;
+                }
+            }
             TakeStates(MapAt(file, "states"), null);
         }
 

@@ -401,9 +401,7 @@ def person(look: tuple[str, ...], direction: str, frame: int, is_small: bool) ->
     return image
 
 
-def features(
-    draw: ImageDraw.ImageDraw, feature: str, direction: str, top: int, hair: str
-) -> None:
+def features(draw: ImageDraw.ImageDraw, feature: str, direction: str, top: int, hair: str) -> None:
     if feature == "hat":
         draw.rectangle((1, top + 1, 14, top + 2), fill=rgb("#3f3145"), outline=rgb("ink"))
         draw.rectangle((4, top - 2, 11, top + 1), fill=rgb("#57415e"), outline=rgb("ink"))
@@ -515,7 +513,7 @@ def glow() -> Image.Image:
         for x in range(96):
             away = ((x - 47.5) ** 2 + (y - 47.5) ** 2) ** 0.5 / 48
             strength = max(0.0, 1 - away) ** 2
-            image.putpixel((x, y), (255, 196, 110, int(150 * strength)))
+            image.putpixel((x, y), (255, 196, 110, int(105 * strength)))
     return image
 
 

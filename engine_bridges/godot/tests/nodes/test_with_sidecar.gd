@@ -50,6 +50,8 @@ func test_what_the_sidecar_refuses_is_told_and_answered() -> void:
 	)
 	var turn := innkeeper.hear("x".repeat(5000))
 	check_equal((await turn.line()).source, "fallback", "too long a text")
+	check_equal(codes, ["bad_body"] as Array[String], "told to the game")
+	codes.clear()
 	innkeeper.send_event("Not An Event")
 	await until(func() -> bool: return "bad_body" in codes, "the refusal")
 

@@ -40,12 +40,12 @@ func schema() -> Dictionary:
 
 
 ## The body of [code]tool.register[/code], with [param described] as the arguments' schema.
-func to_body(described: Dictionary) -> Dictionary:
+func to_body(described: Dictionary, is_query: bool) -> Dictionary:
 	return {
 		"name": name,
 		"description": description if not description.is_empty() else name.capitalize() + ".",
 		"parameters": described,
-		"kind": "query" if kind == Kind.QUERY else "action",
+		"kind": "query" if is_query else "action",
 		"timeout_ms": roundi(timeout_s * 1000),
 		"examples": Array(examples),
 	}

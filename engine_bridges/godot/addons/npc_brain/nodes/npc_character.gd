@@ -110,6 +110,7 @@ func _init() -> void:
 	_book.token_added.connect(_on_token_added)
 	_book.line_added.connect(_on_line_added)
 	_book.ended.connect(_on_turn_ended)
+	_book.refused.connect(report)
 
 
 func _enter_tree() -> void:
@@ -303,7 +304,6 @@ func _spawn_if_linked() -> void:
 func _on_spawn_answered(message: Dictionary) -> void:
 	var body := NpcLink.body_of(message)
 	if message["type"] != "npc.state" and body.get("code") != "duplicate_npc":
-		_has_sent_spawn = false
 		report(message)
 		return
 	is_spawned = true

@@ -36,12 +36,13 @@ func register_tools() -> void:
 		var action := declared[tool]
 		var schema := action.schema()
 		var problem := action.problem()
+		var is_query := action.kind == NpcAction.Kind.QUERY
 		if _methods.has(tool):
 			schema = _methods.schema(tool)
 			problem += _methods.problem(tool)
-			action.kind = NpcAction.Kind.QUERY if _methods.is_query(tool) else action.kind
+			is_query = is_query or _methods.is_query(tool)
 		if problem.is_empty():
-			_client.send("tool.register", action.to_body(schema), "", _character.report)
+			_client.send("tool.register", action.to_body(schema, is_query), "", _character.report)
 		else:
 			push_error("NPC %s: %s" % [_character.npc_id, problem])
 

@@ -10,6 +10,8 @@ signal token_added(turn: NpcTurn, text: String)
 signal line_added(turn: NpcTurn, line: NpcLine)
 ## It ended.
 signal ended(turn: NpcTurn)
+## The sidecar refuses one for good: a mistake of the game.
+signal refused(message: Dictionary)
 
 const Client := preload("res://addons/npc_brain/npc_brain_client.gd")
 const NpcLink := preload("res://addons/npc_brain/nodes/npc_link.gd")
@@ -82,6 +84,8 @@ func lose_all(why: String) -> void:
 func _on_hear_answered(message: Dictionary, turn: NpcTurn) -> void:
 	var body := NpcLink.body_of(message)
 	if message["type"] == "error":
+		if not body.get("retryable", false):
+			refused.emit(message)
 		_give_up(turn, str(body.get("message", body.get("code", ""))))
 		return
 	turn.turn_id = body.get("turn_id", turn.turn_id)

@@ -528,11 +528,18 @@ def test_an_export_takes_the_sidecar_along(fresh_project: FreshProject, tmp_path
 
 
 @needs_template
+@pytest.mark.parametrize("npcs", ["res://npcs", "res://../shared"], ids=["inside", "outside"])
 def test_an_exported_game_starts_the_sidecar_beside_it_and_speaks_without_it(
-    fresh_project: FreshProject, tmp_path: Path
+    fresh_project: FreshProject, tmp_path: Path, npcs: str
 ) -> None:
+    """NPC files may also lie outside the project: then they are only beside the game."""
     packed = tmp_path / "packed"
     make_packed(packed)
+    if ".." in npcs:
+        (fresh_project.path / "npcs").rename(tmp_path / "shared")
+        fresh_project.set("npc_brain", **{"sidecar/npcs": f'"{npcs}"'})
+        scene = fresh_project.path / "main.tscn"
+        scene.write_text(scene.read_text().replace("res://npcs", npcs))
     fresh_project.add_person()
     run, game = export(fresh_project, packed, "press_enter.tscn")
     assert run.returncode == 0, run.stdout
@@ -546,6 +553,7 @@ def test_an_exported_game_starts_the_sidecar_beside_it_and_speaks_without_it(
         env={**os.environ, "LINGERS_S": "2"},
     )
     assert "SOURCE fallback" in played.stdout, played.stdout + played.stderr
+    assert re.search(r"^Berta: \w", played.stdout, re.MULTILINE), played.stdout
     beside = game.parent / "npc_brain_sidecar"
     command = (beside / "was_run").read_text()
     assert f"--npcs {beside / 'npcs'}" in command

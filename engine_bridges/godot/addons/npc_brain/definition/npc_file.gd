@@ -4,6 +4,7 @@ extends RefCounted
 ##
 ## It is lenient: mistakes in a file are the sidecar's to tell ([code]npc-brain validate[/code]).
 
+const Finder := preload("res://addons/npc_brain/sidecar/sidecar_finder.gd")
 const NpcFile := preload("res://addons/npc_brain/definition/npc_file.gd")
 const YamlReader := preload("res://addons/npc_brain/definition/yaml_reader.gd")
 ## The key of [code]lines.fallback[/code] for all states that have no lines of their own.
@@ -61,7 +62,11 @@ func _read_file(path: String) -> void:
 		problem = "no NPC file is chosen"
 		return
 	id = path.get_file().get_basename()
-	var file := FileAccess.open(path, FileAccess.READ)
+	var beside := path
+	if not FileAccess.file_exists(path):
+		# NPC files from outside the project lie beside an exported game.
+		beside = Finder.packed_dir().path_join("npcs").path_join(path.get_file())
+	var file := FileAccess.open(beside, FileAccess.READ)
 	if file == null:
 		problem = "%s cannot be read: %s" % [path, error_string(FileAccess.get_open_error())]
 		return

@@ -60,7 +60,7 @@ func _export_begin(features: PackedStringArray, _is_debug: bool, path: String, _
 		return
 	var problem := problem_of(_source(), str(Settings.value_of(Settings.MODEL)), system)
 	var npcs := str(Settings.value_of(Settings.NPCS))
-	if problem.is_empty() and _npc_files(npcs).is_empty():
+	if problem.is_empty() and _npc_files(ProjectSettings.globalize_path(npcs)).is_empty():
 		problem = "There are no NPC files in %s (project setting %s)." % [npcs, Settings.NPCS]
 	if problem.is_empty() and system == "Darwin" and not path.ends_with(".app"):
 		problem = "Export for macOS as .app: the sidecar lies inside it."
@@ -113,9 +113,13 @@ static func problem_of(folder: String, model: String, system: String) -> String:
 	return ""
 
 
-## The game reads NPC files itself when there is no sidecar, so they go into the package too.
+## The game reads NPC files itself when there is no sidecar, so those of the project go into the
+## package too.
 func _add_npc_files() -> void:
-	for path in _npc_files(str(Settings.value_of(Settings.NPCS))):
+	var folder := str(Settings.value_of(Settings.NPCS)).simplify_path()
+	if not folder.begins_with("res://") or folder.contains(".."):
+		return
+	for path in _npc_files(folder):
 		add_file(path, FileAccess.get_file_as_bytes(path), false)
 
 

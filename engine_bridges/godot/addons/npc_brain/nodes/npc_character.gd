@@ -159,7 +159,7 @@ func _get_configuration_warnings() -> PackedStringArray:
 		if not problem.is_empty():
 			warnings.append(problem)
 		var folder: String = ProjectSettings.get_setting("npc_brain/sidecar/npcs", "res://npcs")
-		if definition_file.get_base_dir() != folder.trim_suffix("/"):
+		if _place(definition_file.get_base_dir()) != _place(folder):
 			warnings.append("The NPC file is not in %s, where the sidecar looks for it." % folder)
 	if not ProjectSettings.has_setting("autoload/NpcBrain"):
 		warnings.append("Enable the plugin NPC Brain in the project settings.")
@@ -432,3 +432,7 @@ func _on_line_added(turn: NpcTurn, line: NpcLine) -> void:
 func _on_turn_ended(turn: NpcTurn) -> void:
 	turn_ended.emit(turn)
 	_keep_state_soon()
+
+
+static func _place(folder: String) -> String:
+	return ProjectSettings.globalize_path(folder).simplify_path().trim_suffix("/")

@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.bridges.godot import ADDON_PROJECT, GODOT, environment, import_project, needs_godot
+from tests.bridges.godot import (
+    ADDON_PROJECT,
+    GODOT,
+    environment,
+    import_project,
+    needs_godot,
+    run_godot,
+)
 from tests.bridges.godot import run_tests as run_gdscript_tests
 from tests.counts import count
 from tests.integration.test_wire_launch import is_running
@@ -23,6 +30,15 @@ def imported() -> None:
 
 def test_codec() -> None:
     run_gdscript_tests("core/test_msgpack")
+
+
+def test_hostile_bytes() -> None:
+    run_gdscript_tests("core/test_hostile", timeout_s=count(800, 240))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="its sidecars are shell scripts")
+def test_the_process_of_the_sidecar() -> None:
+    run_gdscript_tests("core/test_process")
 
 
 @pytest.mark.model
@@ -45,6 +61,17 @@ def test_a_killed_game_takes_its_sidecar_along(tmp_path: Path) -> None:
     while is_running(sidecar_pid):
         assert time.monotonic() - killed_s < 2, "the sidecar outlives its game"
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize("how", ["quit", "stall"])
+@pytest.mark.skipif(os.name == "nt", reason="stops a process the POSIX way")
+def test_a_game_that_quits_ends_its_sidecar_without_waiting(how: str) -> None:
+    """Also while the sidecar is stopped and hears no goodbye."""
+    done = run_godot(ADDON_PROJECT, "res://tests/core/idle_game.tscn", "--", how, timeout_s=60)
+    assert done.returncode == 0, done.stdout
+    told = dict(line.split(": ", 1) for line in done.stdout.splitlines() if ": " in line)
+    assert not is_running(int(told["sidecar"])), "the sidecar outlives its game"
+    assert int(told["quitting_ms"]) < 250, done.stdout
 
 
 def _told_pid(game: "subprocess.Popen[bytes]", log: Path) -> int:

@@ -58,9 +58,9 @@ func _run(script: GDScript, test_name: String) -> PackedStringArray:
 	if not run.has_ended:
 		problems.append("not done after %s s" % timeout_s)
 	await test.clean_up()
-	problems.append_array(_errors.take())
 	test.queue_free()
 	await get_tree().process_frame
+	problems.append_array(_errors.take())
 	return problems
 
 

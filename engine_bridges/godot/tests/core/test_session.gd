@@ -104,20 +104,28 @@ func test_cancel_ends_a_turn_at_once() -> void:
 	check_equal(turn.num_tokens, num_tokens, "no token after the answer")
 
 
-func test_a_killed_sidecar_is_back_and_answers() -> void:
-	var client := await _linked()
+func test_a_sidecar_killed_mid_line_is_back_and_answers() -> void:
+	var client := await _linked("smollm2-135m")
+	await until(func() -> bool: return client.phase == &"ready", "the model", 90.0)
 	await _spawn(client, "mira")
-	var turn := Turn.new(client, "mira", "Good evening!")
-	await until(func() -> bool: return turn.turn_id > 0, "a turn")
+	await _settle()
+	var turn := Turn.new(client, "mira", "Tell me a very long story about the winter.")
+	await until(func() -> bool: return turn.num_tokens > 0, "a token")
+	check(not turn.has_ended(), "it is within the line")
 	var losses: Array[String] = []
 	client.disconnected.connect(func(why: String) -> void: losses.append(why))
 	var killed_ms := Time.get_ticks_msec()
 	_kill_sidecar(client)
 	await until(func() -> bool: return not losses.is_empty(), "the loss")
+	check_equal(client.phase, client.OFFLINE, "phase")
+	var num_tokens := turn.num_tokens
 	await until(func() -> bool: return client.is_connected_to_sidecar, "a new link")
+	check_equal(turn.num_tokens, num_tokens, "nothing more of the old line")
 	await _spawn(client, "mira")
-	check(Time.get_ticks_msec() - killed_ms < 2000, "back within 2 s")
+	var took_ms := Time.get_ticks_msec() - killed_ms
+	check(took_ms < 2000, "back within 2 s, took %d ms" % took_ms)
 	await until(Turn.new(client, "mira", "Hello again!").has_ended, "a turn after it")
+	print("    back in %d ms" % took_ms)
 
 
 func test_a_lost_link_resumes_the_session() -> void:
@@ -218,20 +226,76 @@ func test_without_a_program_it_is_offline_and_says_why() -> void:
 	client.free()
 
 
+func test_two_games_do_not_meet() -> void:
+	var one := await _linked()
+	var other := await _linked()
+	check(one._link._endpoint != other._link._endpoint, "ports")
+	check(one._link._token != other._link._token, "tokens")
+	await _spawn(one, "mira")
+	await _spawn(other, "mira")
+	_kill_sidecar(one)
+	await until(Turn.new(other, "mira", "Good evening!").has_ended, "a turn in the other game")
+	check(other.is_connected_to_sidecar, "the other's link")
+
+
+func test_a_sidecar_that_does_not_read_bounds_what_waits() -> void:
+	var client := await _linked()
+	OS.execute("kill", ["-STOP", str(client._link._process._pid)])
+	var refusals: Array[Dictionary] = []
+	var image := PackedByteArray()
+	image.resize(2000)
+	var see := {"speaker_id": "player", "image": image}
+	for _message in 2 * client.Link.MAX_UNSENT:
+		client.send(
+			"npc.see",
+			see,
+			"mira",
+			func(answer: Dictionary) -> void:
+				var body: Dictionary = answer["body"]
+				if body["code"] == "too_many_queued":
+					refusals.append(body)
+		)
+		if not refusals.is_empty():
+			break
+	if check_equal(refusals.size(), 1, "refusals"):
+		check_equal(refusals[0]["retryable"], true, "retryable")
+	var link := client._link
+	client.stop()
+	await until(func() -> bool: return not link.is_running(), "the thread's end", 1.0)
+
+
 func test_start_and_stop_leave_nothing() -> void:
 	var pids: Array[int] = []
+	await _start_and_stop(pids)
+	var before := _resources()
 	for _cycle in count(200, 12):
-		var client := start_client()
-		await until(func() -> bool: return client.is_connected_to_sidecar, "a link")
-		pids.append(client._link._process._pid)
-		client.stop()
-		var link := client._ending[0]
-		await until(func() -> bool: return client._ending.is_empty(), "the thread's end", 2.0)
-		check(not link.is_running(), "no thread is left")
-		_clients.erase(client)
-		client.free()
+		await _start_and_stop(pids)
+	check_equal(_resources(), before, "threads and open files")
 	for pid in pids:
 		check(not DirAccess.dir_exists_absolute("/proc/%d" % pid), "process %d is gone" % pid)
+
+
+func _start_and_stop(pids: Array[int]) -> void:
+	var client := start_client()
+	await until(func() -> bool: return client.is_connected_to_sidecar, "a link")
+	pids.append(client._link._process._pid)
+	client.stop()
+	var link := client._ending[0]
+	await until(func() -> bool: return client._ending.is_empty(), "the thread's end", 2.0)
+	check(not link.is_running(), "no thread is left")
+	_clients.erase(client)
+	client.free()
+
+
+## How many threads and open files this program has; Linux tells.
+static func _resources() -> Array[int]:
+	return [
+		DirAccess.get_directories_at("/proc/self/task").size(),
+		(
+			DirAccess.get_files_at("/proc/self/fd").size()
+			+ DirAccess.get_directories_at("/proc/self/fd").size()
+		),
+	]
 
 
 func _linked(model := "none") -> Client:
@@ -346,7 +410,10 @@ class Relay:
 	func _pass(from: StreamPeerTCP, to: StreamPeerTCP) -> void:
 		from.poll()
 		to.poll()
-		if to.get_status() == StreamPeerTCP.STATUS_CONNECTED and from.get_available_bytes() > 0:
+		for peer: StreamPeerTCP in [from, to]:
+			if peer.get_status() != StreamPeerTCP.STATUS_CONNECTED:
+				return
+		if from.get_available_bytes() > 0:
 			var got := from.get_partial_data(from.get_available_bytes())
 			var data: PackedByteArray = got[1]
 			to.put_data(data)

@@ -122,7 +122,7 @@ func _take_listening(line: String) -> bool:
 	if not told is Dictionary:
 		return false
 	var map: Dictionary = told
-	if map.get("event") != "listening":
+	if str(map.get("event")) != "listening":
 		return false
 	endpoint = str(map.get("endpoint", ""))
 	_listening_pid = int(str(map.get("pid", 0)).to_float())

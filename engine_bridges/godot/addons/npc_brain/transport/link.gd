@@ -21,7 +21,7 @@ const PROTOCOL: Array = [1, 0]
 ## With so many messages untaken the socket is not read any more, which slows the sidecar down.
 const MAX_UNTAKEN := 4096
 ## With so many messages unsent no more are taken; with so many bytes none are written.
-const MAX_UNSENT := 1024
+const MAX_UNSENT := 16384
 const MAX_UNSENT_BYTES := 1 << 20
 const FIRST_BACK_OFF_MS := 100
 const MAX_BACK_OFF_MS := 5000
@@ -185,7 +185,6 @@ func _say_hello(resume: String) -> void:
 	_mutex.unlock()
 	_hello_ms = Time.get_ticks_msec()
 	_dealer.send(Msgpack.encode({"type": "hello", "id": _hello_id, "body": body}))
-	_dealer.step()
 
 
 func _send_queued(now_ms: int) -> void:
@@ -228,7 +227,7 @@ func _take_frame(frame: PackedByteArray) -> void:
 	if _is_linked:
 		_tell({"kind": MESSAGE, "message": message})
 		var body: Dictionary = message["body"]
-		if message["type"] == "error" and body.get("code") == "hello_first":
+		if message["type"] == "error" and body["code"] == "hello_first":
 			_lose("the sidecar cut this game off: it left too much unread")
 	elif message.get("reply_to") == _hello_id:
 		_take_answer_to_hello(message)
@@ -246,20 +245,22 @@ func _pass_over(value: Variant, what: String) -> void:
 func _take_answer_to_hello(message: Dictionary) -> void:
 	var body: Dictionary = message["body"]
 	if message["type"] == "welcome":
-		_session_id = str(body.get("session_id", ""))
+		_session_id = body["session_id"]
 		_back_off_ms = FIRST_BACK_OFF_MS
 		_mutex.lock()
 		_epoch += 1
 		_is_linked = true
 		_events.append({"kind": CONNECTED, "message": message, "epoch": _epoch})
 		_mutex.unlock()
-	elif body.get("code") == "unknown_session" and not _session_id.is_empty():
+	elif message["type"] != "error":
+		_lose("the sidecar answered hello with %s" % message["type"])
+	elif body["code"] == "unknown_session" and not _session_id.is_empty():
 		_session_id = ""
 		_say_hello("")
 	else:
-		_is_refused = body.get("code") in FATAL
+		_is_refused = body["code"] in FATAL
 		_tell({"kind": REFUSED, "body": body})
-		_lose("the sidecar refused hello: %s" % body.get("message", ""))
+		_lose("the sidecar refused hello: %s" % body["message"])
 
 
 func _lose(why: String) -> void:

@@ -27,13 +27,20 @@ def streaming_program(directory: Path) -> Path:
     return program
 
 
-def measure() -> list[dict[str, object]]:
-    """Run the scene; its rows."""
+def measure(steady_s: float = 20.0) -> list[dict[str, object]]:
+    """Run the scene; its rows.
+
+    Args:
+        steady_s: How long streaming is measured before the sidecar is stopped and killed.
+    """
     import_project(ADDON_PROJECT)
     with tempfile.TemporaryDirectory() as directory:
         program = streaming_program(Path(directory))
         done = run_godot(
-            ADDON_PROJECT, "res://tests/bench/bench.tscn", NPC_BRAIN_PROGRAM=str(program)
+            ADDON_PROJECT,
+            "res://tests/bench/bench.tscn",
+            NPC_BRAIN_PROGRAM=str(program),
+            NPC_BRAIN_STEADY_S=str(steady_s),
         )
     lines = done.stdout.splitlines()
     rows = [json.loads(line.removeprefix("bench: ")) for line in lines if line.startswith("bench:")]

@@ -10,6 +10,7 @@ const Msgpack := preload("res://addons/npc_brain/transport/msgpack.gd")
 const Settings := preload("res://addons/npc_brain/editor/npc_settings.gd")
 const NUM_NPCS := 32
 const FPS := 60
+## Unless NPC_BRAIN_STEADY_S says otherwise.
 const STEADY_S := 20.0
 const STALL_S := 3.0
 ## Between an answer and the next question.
@@ -34,7 +35,8 @@ func _ready() -> void:
 	for index in NUM_NPCS:
 		_add_npc("npc_%d" % index)
 	await _talking()
-	await _measure("streaming", STEADY_S)
+	var told_s := OS.get_environment("NPC_BRAIN_STEADY_S").to_float()
+	await _measure("streaming", told_s if told_s > 0.0 else STEADY_S)
 	NpcBrain.message_received.connect(_keep)
 	await get_tree().create_timer(2.0).timeout
 	NpcBrain.message_received.disconnect(_keep)

@@ -216,6 +216,20 @@ func test_something_else_than_a_sidecar_is_told() -> void:
 	server.stop()
 
 
+func test_where_nothing_listens_it_is_offline_and_says_so() -> void:
+	var server := TCPServer.new()
+	server.listen(0, "127.0.0.1")
+	var port := server.get_local_port()
+	server.stop()
+	var client := _client_at("tcp://127.0.0.1:%d" % port, "x")
+	var details: Array[String] = []
+	client.status_changed.connect(
+		func(_phase: StringName, detail: String, _progress: float) -> void: details.append(detail)
+	)
+	await until(func() -> bool: return client.phase == client.OFFLINE, "the word", 5.0)
+	check_equal(details, ["nothing listens there"] as Array[String], "details")
+
+
 func test_without_a_program_it_is_offline_and_says_why() -> void:
 	ProjectSettings.set_setting(Settings.PATH, "/no/such/program")
 	var client := Client.new()

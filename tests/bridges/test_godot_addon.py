@@ -86,17 +86,28 @@ class FreshProject:
         assert name is not None
         (config,) = self.path.glob("addons/*/plugin.cfg")
         assert f'name="{name[1]}"' in config.read_text()
-        ticker = self.add_plugin("ticker", PARTS / "tick_plugin.gd")
-        self.set("editor_plugins", enabled='PackedStringArray("res://addons/ticker/plugin.cfg")')
-        run = run_godot(self.path, "--editor", PLUGIN_FOLDER=config.parent.name)
-        assert "TICKED true" in run.stdout, run.stdout
-        assert not script_errors(run)
-        shutil.rmtree(ticker)
-        written = (self.path / "project.godot").read_text()
+        written = self.tick(config.parent.name)
         assert "res://addons/npc_brain/plugin.cfg" in written
         assert "NpcBrain=" in written
-        without = re.sub(r'(, )?"res://addons/ticker/plugin.cfg"(, )?', "", written)
-        (self.path / "project.godot").write_text(without)
+
+    def tick(self, folder: str, *, unticks: bool = False) -> str:
+        """Tick or untick a plugin's box; what `project.godot` is then."""
+        config = self.path / "project.godot"
+        ticker = self.add_plugin("ticker", PARTS / "tick_plugin.gd")
+        name = "res://addons/ticker/plugin.cfg"
+        listed = "enabled=PackedStringArray("
+        if listed in config.read_text():
+            config.write_text(config.read_text().replace(listed, f'{listed}"{name}", '))
+        else:
+            self.set("editor_plugins", enabled=f'PackedStringArray("{name}")')
+        flag = "1" if unticks else ""
+        run = run_godot(self.path, "--editor", PLUGIN_FOLDER=folder, UNTICKS=flag, timeout_s=60)
+        assert f"TICKED {str(not unticks).lower()}" in run.stdout, run.stdout
+        assert not script_errors(run)
+        shutil.rmtree(ticker)
+        written = re.sub(f'(, )?"{name}"(, )?', "", config.read_text())
+        config.write_text(written)
+        return written
 
     def add_plugin(self, name: str, script: Path) -> Path:
         """A plugin that does in the editor what a person would; gives its folder."""
@@ -220,13 +231,28 @@ def test_the_fourth_step_brings_the_model(fresh_project: FreshProject) -> None:
 
 
 @needs_godot
-def test_enabling_the_plugin_gives_a_first_npc_file_and_templates(
+def test_enabling_the_plugin_adds_files_and_disabling_leaves_the_authors(
     fresh_project: FreshProject,
 ) -> None:
     npc = fresh_project.path / "npcs" / "innkeeper.yaml"
     template = fresh_project.path / "script_templates" / "Node" / "npc_actor.gd"
     assert npc.read_bytes() == (ADDON / "first_project" / "innkeeper.yaml").read_bytes()
     assert template.is_file()
+    written = fresh_project.tick("npc_brain", unticks=True)
+    assert "NpcBrain=" not in written, "what enabling added to the project is gone"
+    assert not template.exists()
+    assert npc.is_file(), "but NPC files are the author's"
+
+
+@needs_godot
+def test_script_templates_make_scripts_that_compile(fresh_project: FreshProject) -> None:
+    templates = sorted((ADDON / "script_templates").rglob("*.gd"))
+    assert len(templates) == 2
+    for template in templates:
+        script = fresh_project.path / template.name
+        script.write_text(_text(template).replace("_BASE_", template.parent.name))
+        run = run_godot(fresh_project.path, "--check-only", "-s", script.name)
+        assert run.returncode == 0, run.stdout
 
 
 @needs_godot

@@ -270,7 +270,12 @@ def test_the_dock_follows_a_game_that_the_editor_plays(fresh_project: FreshProje
     run = run_godot(fresh_project.path, "--editor", WAITS_FOR_SIDECAR="1")
     assert not script_errors(run)
     assert re.search(r"^DOCK \w+ \[\"innkeeper\"\]", run.stdout, re.MULTILINE), run.stdout
-    for row in ("→ innkeeper npc.spawn", "← innkeeper npc.state", "→ innkeeper npc.hear"):
+    for row in (
+        "→ innkeeper npc.spawn",
+        "← innkeeper npc.state",
+        "→ innkeeper npc.hear",
+        "← innkeeper turn.line",
+    ):
         assert f"ROW {row}" in run.stdout, run.stdout
 
 

@@ -29,6 +29,7 @@ func _watch() -> void:
 
 func _is_complete(dock: Monitor) -> bool:
 	for npc_id in dock.record.npcs:
-		if dock.record.npcs[npc_id].first_token_ms > 0:
+		var npc := dock.record.npcs[npc_id]
+		if not npc.speech.is_empty() and not npc.is_speaking:
 			return true
 	return false

@@ -7,7 +7,16 @@ namespace UnityEngine.Events
     public delegate void UnityAction<T0>(T0 arg0);
 
     [Serializable]
-    public class UnityEvent
+    public abstract class UnityEventBase
+    {
+        public int GetPersistentEventCount()
+        {
+            return 0;
+        }
+    }
+
+    [Serializable]
+    public class UnityEvent : UnityEventBase
     {
         private UnityAction _calls;
 
@@ -31,7 +40,7 @@ namespace UnityEngine.Events
     }
 
     [Serializable]
-    public class UnityEvent<T0>
+    public class UnityEvent<T0> : UnityEventBase
     {
         private UnityAction<T0> _calls;
 

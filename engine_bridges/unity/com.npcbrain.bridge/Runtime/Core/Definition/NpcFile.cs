@@ -23,9 +23,13 @@ namespace NpcBrain.Definition
             Initial = "";
             Problem = "";
             Greeting = new string[0];
+            Source = new Dictionary<string, object>();
             Blackboard = new Dictionary<string, object>();
             Inventory = new Dictionary<string, int>();
         }
+
+        /// <summary>Everything that the file says, as <c>npc.spawn</c> takes it; empty for none.</summary>
+        public IDictionary<string, object> Source { get; private set; }
 
         /// <summary>The NPC's default id: the file's stem when the file does not say.</summary>
         public string Id { get; private set; }
@@ -87,6 +91,7 @@ namespace NpcBrain.Definition
         private void Take(Dictionary<string, object> file)
         {
             Dictionary<string, object> lines = MapAt(file, "lines");
+            Source = file;
             Id = TextAt(file, "id", Id);
             Name = TextAt(MapAt(file, "persona"), "name", Titled(Id));
             Greeting = Alternatives(ValueAt(lines, "greeting"));

@@ -1,0 +1,97 @@
+using System;
+using System.Collections.Generic;
+using System.Diagnostics;
+using System.IO;
+using System.Reflection;
+using System.Threading;
+using UnityEngine;
+
+namespace NpcBrain.Standalone
+{
+    /// <summary>A fake game for one test: settings, a scene, frames until something is so.</summary>
+    internal static class Stage
+    {
+        private const double FrameSeconds = 1.0 / 120;
+
+        public static readonly Assembly Package = typeof(NpcBrainClient).Assembly;
+
+        /// <summary>The NPC file of the sample game of that name.</summary>
+        public static TextAsset File(string npc)
+        {
+            string path = Path.Combine(Environment.GetEnvironmentVariable("NPC_BRAIN_NPCS"), npc + ".yaml");
+            return new TextAsset(System.IO.File.ReadAllText(path)) { name = npc };
+        }
+
+        public static void Play(string model, Action buildScene)
+        {
+            NpcBrainSettings settings = ScriptableObject.CreateInstance<NpcBrainSettings>();
+            settings.Model = model;
+            settings.SidecarPath = Environment.GetEnvironmentVariable("NPC_BRAIN_PROGRAM");
+            settings.Autostart = model.Length > 0;
+            FakePlayer.SetAsset(NpcBrainSettings.AssetName, settings);
+            FakePlayer.DataPath = Path.Combine(Directory.GetCurrentDirectory(), "Assets");
+            FakePlayer.Play(buildScene, Package);
+        }
+
+        public static NpcCharacter AddCharacter(string npc, float x = 0f)
+        {
+            GameObject holder = new GameObject(npc);
+            holder.transform.position = new Vector3(x, 0f, 0f);
+            NpcCharacter character = holder.AddComponent<NpcCharacter>();
+            character.DefinitionFile = File(npc);
+            return character;
+        }
+
+        public static void Frames(int count)
+        {
+            for (int index = 0; index < count; index++)
+            {
+                FakePlayer.Frame(FrameSeconds);
+            }
+        }
+
+        /// <summary>Frames until something is so; fails after a while.</summary>
+        public static void Until(string what, Func<bool> isSo, double seconds = 20)
+        {
+            Stopwatch watch = Stopwatch.StartNew();
+            while (!isSo())
+            {
+                if (watch.Elapsed.TotalSeconds > seconds)
+                {
+                    throw new Exception(
+                        "waited in vain for: " + what + "\n" + string.Join("\n", FakePlayer.LogLines.ToArray()));
+                }
+                FakePlayer.Frame(FrameSeconds);
+                Thread.Sleep(2);
+            }
+        }
+
+        public static void Check(bool isSo, string what)
+        {
+            if (!isSo)
+            {
+                throw new Exception("not so: " + what);
+            }
+        }
+
+        /// <summary>Whether a process runs still.</summary>
+        public static bool IsRunning(int pid)
+        {
+            try
+            {
+                return !Process.GetProcessById(pid).HasExited;
+            }
+            catch (ArgumentException)
+            {
+                return false;
+            }
+        }
+
+        public static Dictionary<string, object> Map(string key, object value)
+        {
+            Dictionary<string, object> map = new Dictionary<string, object>();
+            map[key] = value;
+            return map;
+        }
+    }
+}

@@ -1,0 +1,434 @@
+using System;
+using System.Collections.Generic;
+using System.Diagnostics;
+
+namespace NpcBrain
+{
+    /// <summary>
+    /// Starts the sidecar, keeps the link to it, and brings its messages to the game's thread. All I/O
+    /// is on a thread of its own; everything here is called on the game's thread and returns at once.
+    /// Messages are maps as <see cref="MsgpackReader"/> reads them: type, id, reply_to, npc_id, body.
+    /// </summary>
+    public sealed class SidecarClient : IDisposable
+    {
+        /// <summary>Of the bridge.</summary>
+        public const string Version = "0.1.0";
+
+        /// <summary>The phase while there is no sidecar.</summary>
+        public const string Offline = "offline";
+
+        private const int JoinMs = 1000;
+
+        private readonly SidecarOptions _options;
+        private readonly Dictionary<long, Action<IDictionary<string, object>>> _answers =
+            new Dictionary<long, Action<IDictionary<string, object>>>();
+        private readonly Dictionary<string, Action<IDictionary<string, object>>> _characters =
+            new Dictionary<string, Action<IDictionary<string, object>>>();
+        private readonly List<Link> _ending = new List<Link>();
+        private List<LinkEvent> _waiting = new List<LinkEvent>();
+        private int _next;
+        private Link _link;
+        private int _epoch;
+
+        /// <summary>A client that is not started.</summary>
+        public SidecarClient(SidecarOptions options)
+        {
+            if (options == null)
+            {
+                throw new ArgumentNullException("options");
+            }
+            _options = options;
+            Phase = Offline;
+            Detail = "";
+            Welcome = new Dictionary<string, object>();
+        }
+
+        /// <summary>There is a session; whether the NPCs of the earlier connection are still there.</summary>
+        public event Action<bool> Connected;
+
+        /// <summary>The link was lost, and why; it is made anew by itself.</summary>
+        public event Action<string> Disconnected;
+
+        /// <summary>How far the sidecar is: phase, detail, progress from 0 to 1.</summary>
+        public event Action<string, string, double> StatusChanged;
+
+        /// <summary>Any message of the sidecar.</summary>
+        public event Action<IDictionary<string, object>> MessageReceived;
+
+        /// <summary>Any message to the sidecar.</summary>
+        public event Action<IDictionary<string, object>> MessageSent;
+
+        /// <summary>Something that nobody asked about went wrong: code, text, hint.</summary>
+        public event Action<string, string, string> ErrorReceived;
+
+        /// <summary>A line of the sidecar's log.</summary>
+        public event Action<string> LogReceived;
+
+        /// <summary>The last phase: starting, loading, warming, ready, degraded or offline.</summary>
+        public string Phase { get; private set; }
+
+        /// <summary>What was told of it.</summary>
+        public string Detail { get; private set; }
+
+        /// <summary>What the sidecar answered to hello: model, features, limits.</summary>
+        public IDictionary<string, object> Welcome { get; private set; }
+
+        /// <summary>Whether messages can be sent.</summary>
+        public bool IsConnected { get; private set; }
+
+        /// <summary>The sidecar's process id; 0 when this client has not started one.</summary>
+        public int ProcessId
+        {
+            get { return _link == null ? 0 : _link.ProcessId; }
+        }
+
+        /// <summary>Where the sidecar listens; empty while it does not.</summary>
+        public string Endpoint
+        {
+            get { return _link == null ? "" : _link.Endpoint; }
+        }
+
+        /// <summary>What the sidecar wants to be shown; for a second client.</summary>
+        public string Token
+        {
+            get { return _link == null ? "" : _link.Token; }
+        }
+
+        /// <summary>Starts the sidecar, or connects to the one of the options.</summary>
+        public void Start()
+        {
+            if (_link != null)
+            {
+                return;
+            }
+            SidecarProcess process = null;
+            string token = _options.Token;
+            if (string.IsNullOrEmpty(_options.Endpoint))
+            {
+                string problem;
+                string program =
+                    SidecarFinder.Find(_options.ProgramPath, _options.GameFolder, out problem);
+                if (program == null)
+                {
+                    SetStatus(Offline, problem, 0);
+                    return;
+                }
+                process = new SidecarProcess(program, Arguments());
+                token = process.Token;
+            }
+            SetStatus("starting", "", 0);
+            _link = new Link(process, _options.Endpoint, token, ClientInfo());
+        }
+
+        /// <summary>Says goodbye and ends the sidecar; does not wait for its end.</summary>
+        public void Stop()
+        {
+            if (_link == null)
+            {
+                return;
+            }
+            _link.RequestStop();
+            _ending.Add(_link);
+            _link = null;
+            _waiting.Clear();
+            _next = 0;
+            Lose("stopped");
+            SetStatus(Offline, "stopped", 0);
+        }
+
+        /// <summary>
+        /// The one way out, for quitting, leaving play mode and reloading code: stops, and waits until
+        /// thread, socket and process are gone, some milliseconds and a second at most.
+        /// </summary>
+        public void Dispose()
+        {
+            Stop();
+            foreach (Link link in _ending)
+            {
+                link.Join(JoinMs);
+            }
+            _ending.Clear();
+        }
+
+        /// <summary>Whether a thread of this client runs still.</summary>
+        public bool HasThreads
+        {
+            get
+            {
+                _ending.RemoveAll(HasEnded);
+                return _link != null || _ending.Count > 0;
+            }
+        }
+
+        /// <summary>
+        /// Hands over what has come, for <paramref name="budgetMs"/> milliseconds at most; what is left
+        /// waits for the next frame. Call it once a frame.
+        /// </summary>
+        public void Pump(double budgetMs)
+        {
+            if (_ending.Count > 0)
+            {
+                _ending.RemoveAll(HasEnded);
+            }
+            if (_link == null)
+            {
+                return;
+            }
+            long until = Stopwatch.GetTimestamp() + (long)(budgetMs * Stopwatch.Frequency / 1000);
+            while (_link != null)
+            {
+                if (_next >= _waiting.Count)
+                {
+                    _waiting.Clear();
+                    _next = 0;
+                    if (!_link.TakeEvents(ref _waiting))
+                    {
+                        return;
+                    }
+                }
+                LinkEvent happened = _waiting[_next];
+                _next++;
+                Handle(happened);
+                if (Stopwatch.GetTimestamp() >= until)
+                {
+                    return;
+                }
+            }
+        }
+
+        /// <summary>
+        /// Sends a message; its id, or 0 where there is no link. <paramref name="onAnswer"/> gets the
+        /// one answer, and nobody else does: the message that the protocol names, or error. The body
+        /// must not be changed afterwards.
+        /// </summary>
+        public long Send(
+            string type,
+            IDictionary<string, object> body,
+            string npcId = null,
+            Action<IDictionary<string, object>> onAnswer = null)
+        {
+            long id = IsConnected ? _link.Post(type, body, npcId, _epoch) : 0;
+            if (id == 0)
+            {
+                if (onAnswer != null)
+                {
+                    onAnswer(OwnError(0, "connection_lost", type + " was not sent: no sidecar"));
+                }
+                return 0;
+            }
+            if (onAnswer != null)
+            {
+                _answers[id] = onAnswer;
+            }
+            if (MessageSent != null)
+            {
+                Dictionary<string, object> message = new Dictionary<string, object>();
+                message["type"] = type;
+                message["id"] = id;
+                message["npc_id"] = npcId ?? "";
+                message["body"] = body;
+                MessageSent(message);
+            }
+            return id;
+        }
+
+        /// <summary>From now on messages about the NPC that answer nothing go to the handler.</summary>
+        public void RegisterCharacter(string npcId, Action<IDictionary<string, object>> handler)
+        {
+            _characters[npcId] = handler;
+        }
+
+        /// <summary>Undoes <see cref="RegisterCharacter"/>.</summary>
+        public void UnregisterCharacter(string npcId)
+        {
+            _characters.Remove(npcId);
+        }
+
+        /// <summary>Measures a round trip: the answer is pong.</summary>
+        public long Ping(Action<IDictionary<string, object>> onAnswer)
+        {
+            return Send("ping", new Dictionary<string, object>(), null, onAnswer);
+        }
+
+        /// <summary>Asks for the sidecar's counters: the answer is stats.</summary>
+        public long RequestStats(Action<IDictionary<string, object>> onAnswer)
+        {
+            return Send("stats", new Dictionary<string, object>(), null, onAnswer);
+        }
+
+        internal static IDictionary<string, object> OwnError(long replyTo, string code, string text)
+        {
+            Dictionary<string, object> body = new Dictionary<string, object>();
+            body["code"] = code;
+            body["message"] = text;
+            body["hint"] = "The sidecar's log tells more.";
+            body["retryable"] = code == "connection_lost";
+            Dictionary<string, object> message = new Dictionary<string, object>();
+            message["type"] = "error";
+            message["id"] = 0L;
+            message["reply_to"] = replyTo;
+            message["body"] = body;
+            return message;
+        }
+
+        private void Handle(LinkEvent happened)
+        {
+            switch (happened.Kind)
+            {
+                case LinkEventKind.Message:
+                    TakeMessage(happened.Message);
+                    break;
+                case LinkEventKind.Connected:
+                    TakeWelcome(happened.Message, happened.Epoch);
+                    break;
+                case LinkEventKind.Lost:
+                    Lose(happened.Text);
+                    break;
+                case LinkEventKind.Refused:
+                    TellError(happened.Message);
+                    SetStatus(Offline, Text(happened.Message, "message"), 0);
+                    break;
+                case LinkEventKind.Offline:
+                    SetStatus(Offline, happened.Text, 0);
+                    break;
+                case LinkEventKind.Log:
+                    if (LogReceived != null)
+                    {
+                        LogReceived(happened.Text);
+                    }
+                    break;
+            }
+        }
+
+        private void TakeWelcome(IDictionary<string, object> message, int epoch)
+        {
+            _epoch = epoch;
+            Welcome = (IDictionary<string, object>)message["body"];
+            IsConnected = true;
+            object model;
+            Welcome.TryGetValue("model", out model);
+            string phase = model is IDictionary<string, object>
+                ? Text((IDictionary<string, object>)model, "phase")
+                : "";
+            SetStatus(phase.Length > 0 ? phase : "starting", "", 0);
+            if (MessageReceived != null)
+            {
+                MessageReceived(message);
+            }
+            object resumed;
+            Welcome.TryGetValue("resumed", out resumed);
+            if (Connected != null)
+            {
+                Connected(true.Equals(resumed));
+            }
+        }
+
+        private void TakeMessage(IDictionary<string, object> message)
+        {
+            if (MessageReceived != null)
+            {
+                MessageReceived(message);
+            }
+            IDictionary<string, object> body = (IDictionary<string, object>)message["body"];
+            string type = (string)message["type"];
+            object replyTo;
+            Action<IDictionary<string, object>> handler;
+            if (type == "status")
+            {
+                object progress;
+                body.TryGetValue("progress", out progress);
+                SetStatus(
+                    Text(body, "phase"),
+                    Text(body, "detail"),
+                    progress is double || progress is long ? Convert.ToDouble(progress) : 0);
+            }
+            else if (message.TryGetValue("reply_to", out replyTo)
+                && _answers.TryGetValue((long)replyTo, out handler))
+            {
+                _answers.Remove((long)replyTo);
+                handler(message);
+            }
+            else if (type == "error")
+            {
+                TellError(body);
+            }
+            else if (_characters.TryGetValue(Text(message, "npc_id"), out handler))
+            {
+                handler(message);
+            }
+        }
+
+        private void Lose(string reason)
+        {
+            bool wasConnected = IsConnected;
+            IsConnected = false;
+            if (_answers.Count > 0)
+            {
+                List<KeyValuePair<long, Action<IDictionary<string, object>>>> waiting =
+                    new List<KeyValuePair<long, Action<IDictionary<string, object>>>>(_answers);
+                _answers.Clear();
+                foreach (KeyValuePair<long, Action<IDictionary<string, object>>> answer in waiting)
+                {
+                    answer.Value(OwnError(
+                        answer.Key, "connection_lost", "the link was lost before the answer"));
+                }
+            }
+            if (wasConnected && Disconnected != null)
+            {
+                Disconnected(reason);
+            }
+        }
+
+        private void TellError(IDictionary<string, object> body)
+        {
+            if (ErrorReceived != null)
+            {
+                ErrorReceived(Text(body, "code"), Text(body, "message"), Text(body, "hint"));
+            }
+        }
+
+        private void SetStatus(string phase, string detail, double progress)
+        {
+            Phase = phase;
+            Detail = detail;
+            if (StatusChanged != null)
+            {
+                StatusChanged(phase, detail, progress);
+            }
+        }
+
+        private IEnumerable<string> Arguments()
+        {
+            List<string> arguments = new List<string>();
+            arguments.AddRange(new[] { "serve", "--bind", "tcp://127.0.0.1:0" });
+            arguments.AddRange(new[] { "--model", _options.Model });
+            arguments.AddRange(
+                new[] { "--parent-pid", Process.GetCurrentProcess().Id.ToString() });
+            if (!string.IsNullOrEmpty(_options.NpcsFolder))
+            {
+                arguments.AddRange(new[] { "--npcs", _options.NpcsFolder });
+            }
+            return arguments;
+        }
+
+        private IDictionary<string, object> ClientInfo()
+        {
+            Dictionary<string, object> client = new Dictionary<string, object>();
+            client["name"] = "npc_brain for C#";
+            client["version"] = Version;
+            client["engine"] = _options.Engine;
+            return client;
+        }
+
+        private static bool HasEnded(Link link)
+        {
+            return !link.IsRunning;
+        }
+
+        private static string Text(IDictionary<string, object> map, string key)
+        {
+            object value;
+            return map.TryGetValue(key, out value) ? value as string ?? "" : "";
+        }
+    }
+}

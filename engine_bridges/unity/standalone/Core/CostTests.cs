@@ -1,0 +1,87 @@
+using System;
+using System.Collections.Generic;
+using System.Diagnostics;
+using System.Threading;
+
+namespace NpcBrain.Standalone
+{
+    /// <summary>What the game's thread pays.</summary>
+    internal static class CostTests
+    {
+        private const int NumNpcs = 32;
+
+        public static void AddTo(List<KeyValuePair<string, Action>> tests)
+        {
+            tests.Add(new KeyValuePair<string, Action>("cost/idle_frames", IdleFrames));
+            tests.Add(new KeyValuePair<string, Action>("cost/frames_of_32_npcs", FramesOf32Npcs));
+        }
+
+        private static void IdleFrames()
+        {
+            using (Game game = new Game("none"))
+            {
+                game.Until(() => game.Client.Phase == "ready", "its understanding", 60);
+                game.Settle();
+                Pump(game.Client, 1000);
+                long before = GC.GetAllocatedBytesForCurrentThread();
+                Pump(game.Client, 100000);
+                long numBytes = GC.GetAllocatedBytesForCurrentThread() - before;
+                Console.WriteLine("    " + numBytes + " bytes in 100000 idle frames");
+                Runner.Check(numBytes < 1000, numBytes + " bytes in idle frames");
+            }
+        }
+
+        private static void Pump(SidecarClient client, int numFrames)
+        {
+            for (int frame = 0; frame < numFrames; frame++)
+            {
+                client.Pump(1);
+            }
+        }
+
+        /// <summary>Each of 32 NPCs is spoken to again and again; calls are timed one by one.</summary>
+        private static void FramesOf32Npcs()
+        {
+            List<double> callsMs = new List<double>(100000);
+            long numMessages = 0;
+            long numBytes = 0;
+            using (Game game = new Game("none"))
+            {
+                game.Until(() => game.Client.Phase == "ready", "its understanding", 60);
+                for (int npc = 0; npc < NumNpcs; npc++)
+                {
+                    game.Ask("npc.spawn", Game.Map("definition", "mira"), "mira_" + npc);
+                }
+                game.Client.MessageReceived += message => numMessages++;
+                int numFrames = Runner.IsFull ? 3600 : 400;
+                for (int frame = 0; frame < numFrames; frame++)
+                {
+                    IDictionary<string, object> heard = Game.Map("speaker_id", "player");
+                    heard["text"] = "Good evening!";
+                    Time(callsMs, () => game.Client.Send("npc.hear", heard, "mira_" + frame % NumNpcs));
+                    long before = GC.GetAllocatedBytesForCurrentThread();
+                    Time(callsMs, () => game.Client.Pump(0.5));
+                    numBytes += GC.GetAllocatedBytesForCurrentThread() - before;
+                    Thread.Sleep(16);
+                }
+            }
+            callsMs.Sort();
+            double p50 = callsMs[callsMs.Count / 2];
+            double p99 = callsMs[callsMs.Count * 99 / 100];
+            Console.WriteLine("    calls p50 " + p50.ToString("0.000") + " ms, p99 "
+                + p99.ToString("0.000") + " ms, worst " + callsMs[callsMs.Count - 1].ToString("0.000")
+                + " ms; " + numMessages + " messages, " + numBytes / Math.Max(1, numMessages)
+                + " bytes each on the game's thread");
+            Runner.Check(numMessages > 300, numMessages + " messages");
+            Runner.Check(p99 < 1, "p99 of calls " + p99 + " ms");
+            Runner.Check(numBytes / numMessages < 4096, "bytes allocated per message");
+        }
+
+        private static void Time(List<double> callsMs, Action call)
+        {
+            long start = Stopwatch.GetTimestamp();
+            call();
+            callsMs.Add((Stopwatch.GetTimestamp() - start) * 1000.0 / Stopwatch.Frequency);
+        }
+    }
+}

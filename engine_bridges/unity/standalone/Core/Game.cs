@@ -1,0 +1,186 @@
+using System;
+using System.Collections.Generic;
+using System.Diagnostics;
+
+namespace NpcBrain.Standalone
+{
+    /// <summary>A client that has started a sidecar and told it a small world.</summary>
+    internal sealed class Game : IDisposable
+    {
+        public readonly SidecarClient Client;
+
+        public Game(string model)
+        {
+            SidecarOptions options = new SidecarOptions();
+            options.ProgramPath = Runner.Setting("PROGRAM");
+            options.NpcsFolder = Runner.Setting("NPCS");
+            options.Model = model;
+            Client = new SidecarClient(options);
+            Client.Start();
+            try
+            {
+                Until(() => Client.IsConnected, "a link");
+                Runner.CheckEqual(Ask("world.sync", World())["type"], "ok", "the world");
+            }
+            catch (FailedTest)
+            {
+                Client.Dispose();
+                throw;
+            }
+        }
+
+        public void Dispose()
+        {
+            Client.Dispose();
+        }
+
+        public void Until(Func<bool> isSo, string what, double seconds = 20)
+        {
+            Runner.Until(isSo, () => Client.Pump(1), what, seconds);
+        }
+
+        public IDictionary<string, object> Ask(
+            string type, IDictionary<string, object> body, string npcId = null)
+        {
+            IDictionary<string, object> answer = null;
+            Client.Send(type, body, npcId, got => answer = got);
+            Until(() => answer != null, "the answer to " + type);
+            return answer;
+        }
+
+        public void Spawn(string npcId)
+        {
+            IDictionary<string, object> answer = Ask("npc.spawn", Map("definition", npcId), npcId);
+            Runner.CheckEqual(answer["type"], "npc.state", npcId + " is spawned");
+        }
+
+        public void SpawnReady(string npcId)
+        {
+            Until(() => Client.Phase == "ready", "the model", 90);
+            Spawn(npcId);
+            Settle();
+        }
+
+        /// <summary>Lets the greeting pass.</summary>
+        public void Settle()
+        {
+            Stopwatch clock = Stopwatch.StartNew();
+            Until(() => clock.ElapsedMilliseconds > 200, "a moment");
+        }
+
+        public SpokenTurn Say(string npcId, string text)
+        {
+            return new SpokenTurn(Client, npcId, text);
+        }
+
+        public static IDictionary<string, object> Map(string key = null, object value = null)
+        {
+            Dictionary<string, object> map = new Dictionary<string, object>();
+            if (key != null)
+            {
+                map[key] = value;
+            }
+            return map;
+        }
+
+        public static IDictionary<string, object> Body(IDictionary<string, object> message)
+        {
+            return (IDictionary<string, object>)message["body"];
+        }
+
+        public static string Code(IDictionary<string, object> message)
+        {
+            object code;
+            return Body(message).TryGetValue("code", out code) ? (string)code : "";
+        }
+
+        private static IDictionary<string, object> World()
+        {
+            IDictionary<string, object> nav = Map("kind", "grid");
+            nav["width"] = 8;
+            nav["height"] = 1;
+            nav["cells"] = new byte[] { 1, 1, 1, 1, 1, 1, 1, 1 };
+            IDictionary<string, object> mill = Map("id", "mill");
+            mill["name"] = "the mill";
+            mill["position"] = new[] { 6, 0 };
+            IDictionary<string, object> player = Map("id", "player");
+            player["name"] = "the traveller";
+            player["kind"] = "player";
+            player["position"] = new[] { 0, 0 };
+            IDictionary<string, object> world = Map("revision", 1);
+            world["nav"] = nav;
+            world["places"] = new[] { mill };
+            world["entities"] = new[] { player };
+            return world;
+        }
+    }
+
+    /// <summary>A turn that was asked for, and what came of it.</summary>
+    internal sealed class SpokenTurn
+    {
+        public SpokenTurn(SidecarClient client, string npcId, string text)
+        {
+            Said = "";
+            Lines = "";
+            Outcome = "";
+            client.MessageReceived += Take;
+            IDictionary<string, object> body = Game.Map("speaker_id", "player");
+            body["text"] = text;
+            client.Send("npc.hear", body, npcId, TakeAnswer);
+        }
+
+        public long TurnId { get; private set; }
+
+        public string Said { get; private set; }
+
+        public string Lines { get; private set; }
+
+        public string Source { get; private set; }
+
+        public string Outcome { get; private set; }
+
+        public int NumTokens { get; private set; }
+
+        public bool HasEnded
+        {
+            get { return Outcome.Length > 0; }
+        }
+
+        private void TakeAnswer(IDictionary<string, object> message)
+        {
+            if ((string)message["type"] == "error")
+            {
+                Outcome = Game.Code(message);
+            }
+            else
+            {
+                TurnId = (long)Game.Body(message)["turn_id"];
+            }
+        }
+
+        private void Take(IDictionary<string, object> message)
+        {
+            IDictionary<string, object> body = Game.Body(message);
+            object turnId;
+            if (TurnId == 0 || HasEnded || !body.TryGetValue("turn_id", out turnId)
+                || !TurnId.Equals(turnId))
+            {
+                return;
+            }
+            switch ((string)message["type"])
+            {
+                case "turn.token":
+                    NumTokens++;
+                    Said += body["text"];
+                    break;
+                case "turn.line":
+                    Lines += body["text"];
+                    Source = (string)body["source"];
+                    break;
+                case "turn.ended":
+                    Outcome = (string)body["outcome"];
+                    break;
+            }
+        }
+    }
+}

@@ -1,0 +1,268 @@
+using System;
+using System.Collections.Generic;
+using System.Diagnostics;
+using System.IO;
+using System.Threading;
+
+namespace NpcBrain.Standalone
+{
+    /// <summary>The client against a real sidecar.</summary>
+    internal static class SessionTests
+    {
+        private const string Model = "smollm2-135m";
+        private const string LongStory = "Tell me a very long story about the winter.";
+
+        public static void AddTo(List<KeyValuePair<string, Action>> tests)
+        {
+            tests.Add(new KeyValuePair<string, Action>("session/turn_of_the_model", TurnOfTheModel));
+            tests.Add(new KeyValuePair<string, Action>("session/life_of_an_action", LifeOfAnAction));
+            tests.Add(new KeyValuePair<string, Action>("session/save_and_load", SaveAndLoad));
+            tests.Add(new KeyValuePair<string, Action>("session/cancel", Cancel));
+            tests.Add(new KeyValuePair<string, Action>("session/killed_mid_line", KilledMidLine));
+            tests.Add(new KeyValuePair<string, Action>("session/refusals", Refusals));
+            tests.Add(new KeyValuePair<string, Action>("session/no_program", NoProgram));
+            tests.Add(new KeyValuePair<string, Action>("session/cycles", Cycles));
+        }
+
+        private static void TurnOfTheModel()
+        {
+            using (Game game = new Game(Model))
+            {
+                game.SpawnReady("mira");
+                SpokenTurn turn = game.Say("mira", "Tell me about the winter here.");
+                game.Until(() => turn.HasEnded, "the turn's end");
+                Runner.Check(turn.NumTokens > 1, "it came in pieces");
+                Runner.CheckEqual(turn.Lines, turn.Said, "tokens add up to the line");
+                Runner.CheckEqual(turn.Source, "model", "source");
+            }
+        }
+
+        private static void LifeOfAnAction()
+        {
+            using (Game game = new Game("none"))
+            {
+                game.Until(() => game.Client.Phase == "ready", "its understanding", 60);
+                IDictionary<string, object> spawn = Game.Map("definition", "pip");
+                spawn["position"] = new[] { 0, 0 };
+                game.Ask("npc.spawn", spawn, "pip");
+                game.Settle();
+                IDictionary<string, object> request = null;
+                game.Client.RegisterCharacter("pip", message =>
+                {
+                    if ((string)message["type"] == "action.request")
+                    {
+                        request = (IDictionary<string, object>)message["body"];
+                    }
+                });
+                SpokenTurn turn = game.Say("pip", "Can you take me to the mill?");
+                game.Until(() => request != null, "the request");
+                Runner.CheckEqual(request["tool"], "go_to", "tool");
+                foreach (string status in new[] { "accepted", "started", "progress", "done" })
+                {
+                    Runner.CheckEqual(Update(game, request, status)["type"], "ok", status);
+                }
+                Runner.CheckEqual(
+                    Game.Code(Update(game, request, "done")), "action_ended", "a second end");
+                game.Until(() => turn.HasEnded, "the turn's end");
+            }
+        }
+
+        private static IDictionary<string, object> Update(
+            Game game, IDictionary<string, object> request, string status)
+        {
+            IDictionary<string, object> update = Game.Map("action_id", request["action_id"]);
+            update["status"] = status;
+            return game.Ask("action.update", update, "pip");
+        }
+
+        private static void SaveAndLoad()
+        {
+            using (Game game = new Game("none"))
+            {
+                game.Spawn("mira");
+                IDictionary<string, object> state = null;
+                game.Client.RegisterCharacter("mira", message =>
+                {
+                    if ((string)message["type"] == "npc.state")
+                    {
+                        state = (IDictionary<string, object>)message["body"];
+                    }
+                });
+                game.Ask("npc.event", Game.Map("event", "attacked"), "mira");
+                game.Until(() => state != null, "a transition");
+                game.Settle();
+                string before = (string)state["to"];
+                byte[] blob = (byte[])Game.Body(game.Ask("state.save", Game.Map()))["blob"];
+                Runner.CheckEqual(
+                    game.Ask("npc.despawn", Game.Map(), "mira")["type"], "ok", "despawned");
+                state = null;
+                Runner.CheckEqual(
+                    game.Ask("state.load", Game.Map("blob", blob))["type"], "ok", "loaded");
+                game.Until(() => state != null, "its state");
+                Runner.CheckEqual(state["to"], before, "the state that was saved");
+                Runner.CheckEqual(
+                    Game.Code(game.Ask("state.load", Game.Map("blob", new byte[1]))),
+                    "bad_blob",
+                    "a damaged blob");
+            }
+        }
+
+        private static void Cancel()
+        {
+            using (Game game = new Game(Model))
+            {
+                game.SpawnReady("mira");
+                SpokenTurn turn = game.Say("mira", LongStory);
+                game.Until(() => turn.NumTokens > 0, "a token");
+                Runner.Check(!turn.HasEnded, "it is within the line");
+                game.Ask("turn.cancel", Game.Map("turn_id", turn.TurnId), "mira");
+                int numTokens = turn.NumTokens;
+                game.Until(() => turn.HasEnded, "its end");
+                Runner.CheckEqual(turn.Outcome, "cancelled", "outcome");
+                Runner.CheckEqual(turn.NumTokens, numTokens, "tokens after the answer");
+            }
+        }
+
+        private static void KilledMidLine()
+        {
+            using (Game game = new Game(Model))
+            {
+                game.SpawnReady("mira");
+                SpokenTurn turn = game.Say("mira", LongStory);
+                game.Until(() => turn.NumTokens > 0, "a token");
+                Runner.Check(!turn.HasEnded, "it is within the line");
+                bool isLost = false;
+                game.Client.Disconnected += why => isLost = true;
+                Stopwatch clock = Stopwatch.StartNew();
+                Process.GetProcessById(game.Client.ProcessId).Kill();
+                game.Until(() => isLost, "the loss");
+                game.Until(() => game.Client.IsConnected, "a new link");
+                game.Spawn("mira");
+                long tookMs = clock.ElapsedMilliseconds;
+                Console.WriteLine("    back in " + tookMs + " ms");
+                Runner.Check(tookMs < 2000, "back within 2 s, took " + tookMs + " ms");
+                SpokenTurn next = game.Say("mira", "Hello again!");
+                game.Until(() => next.HasEnded, "a turn after it");
+            }
+        }
+
+        private static void Refusals()
+        {
+            using (Game game = new Game("none"))
+            {
+                Runner.CheckEqual(
+                    Game.Code(game.Ask("no.such", Game.Map())), "unknown_type", "unknown type");
+                Runner.CheckEqual(
+                    Game.Code(game.Ask("npc.spawn", Game.Map("definition", 7), "mira")),
+                    "bad_body", "a wrong type");
+                Runner.CheckEqual(
+                    Game.Code(game.Ask("npc.event", Game.Map("event", double.NaN), "mira")),
+                    "bad_body", "what cannot be written");
+                Runner.CheckEqual(game.Ask("ping", Game.Map())["type"], "pong", "ping after it");
+                SidecarOptions options = new SidecarOptions();
+                options.Endpoint = game.Client.Endpoint;
+                options.Token = "wrong";
+                using (SidecarClient stranger = new SidecarClient(options))
+                {
+                    string code = null;
+                    stranger.ErrorReceived += (got, text, hint) => code = got;
+                    stranger.Start();
+                    Runner.Until(() => code != null, () => stranger.Pump(1), "the refusal");
+                    Runner.CheckEqual(code, "bad_token", "code");
+                    Runner.CheckEqual(stranger.Phase, SidecarClient.Offline, "phase");
+                }
+                Runner.CheckEqual(OtherVersion(game.Client), "bad_protocol", "another version");
+            }
+        }
+
+        private static string OtherVersion(SidecarClient client)
+        {
+            List<byte[]> frames = new List<byte[]>();
+            using (ZmtpDealer dealer = new ZmtpDealer(client.Endpoint))
+            {
+                Runner.Until(() => dealer.IsOpen, () => dealer.Step(500, frames), "the handshake");
+                IDictionary<string, object> info = Game.Map("name", "x");
+                info["version"] = "1";
+                info["engine"] = "x";
+                IDictionary<string, object> body = Game.Map("protocol", new[] { 2, 0 });
+                body["token"] = client.Token;
+                body["client"] = info;
+                IDictionary<string, object> hello = Game.Map("type", "hello");
+                hello["id"] = 1;
+                hello["body"] = body;
+                dealer.Send(new MsgpackWriter().Write(hello));
+                Runner.Until(
+                    () => frames.Count > 0, () => dealer.Step(500, frames), "the refusal");
+            }
+            return Game.Code((IDictionary<string, object>)
+                new MsgpackReader().Read(frames[0], 0, frames[0].Length));
+        }
+
+        private static void NoProgram()
+        {
+            SidecarOptions options = new SidecarOptions();
+            options.ProgramPath = "/no/such/program";
+            using (SidecarClient client = new SidecarClient(options))
+            {
+                client.Start();
+                Runner.CheckEqual(client.Phase, SidecarClient.Offline, "phase");
+                Runner.Check(client.Detail.Contains("/no/such/program"), "it says why");
+                string code = null;
+                client.Send("ping", Game.Map(), null, answer => code = Game.Code(answer));
+                Runner.CheckEqual(code, "connection_lost", "what is sent is answered");
+            }
+        }
+
+        /// <summary>Play and Stop, with nothing kept from one to the next, leave nothing behind.</summary>
+        private static void Cycles()
+        {
+            int numCycles = Runner.IsFull ? 200 : 8;
+            List<int> pids = new List<int>();
+            int[] before = null;
+            long slowestMs = 0;
+            long slowestEndMs = 0;
+            for (int cycle = 0; cycle < numCycles + 3; cycle++)
+            {
+                if (cycle == 3)
+                {
+                    before = Resources();
+                }
+                Game game = new Game("none");
+                pids.Add(game.Client.ProcessId);
+                Stopwatch clock = Stopwatch.StartNew();
+                game.Client.Stop();
+                slowestMs = Math.Max(slowestMs, clock.ElapsedMilliseconds);
+                clock = Stopwatch.StartNew();
+                game.Dispose();
+                slowestEndMs = Math.Max(slowestEndMs, clock.ElapsedMilliseconds);
+                Runner.Check(!game.Client.HasThreads, "no thread is left");
+            }
+            foreach (int pid in pids)
+            {
+                Runner.Check(!Directory.Exists("/proc/" + pid), "process " + pid + " is gone");
+            }
+            int[] after = Resources();
+            Console.WriteLine("    " + numCycles + " cycles: open files " + before[0] + " -> "
+                + after[0] + ", threads " + before[1] + " -> " + after[1] + "; slowest Stop "
+                + slowestMs + " ms, Dispose " + slowestEndMs + " ms");
+            // The runtime's pool of threads may have grown by a few; a leak is one each time.
+            Runner.Check(after[0] < before[0] + Math.Min(numCycles, 8), "open files");
+            Runner.Check(after[1] < before[1] + Math.Min(numCycles, 8), "threads");
+            Runner.Check(slowestMs < 20, "Stop does not wait");
+            Runner.Check(slowestEndMs < 500, "Dispose waits for the process's end only");
+        }
+
+        /// <summary>How many open files and threads this program has; Linux tells.</summary>
+        private static int[] Resources()
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+            Thread.Sleep(100);
+            return new[]
+            {
+                Directory.GetFileSystemEntries("/proc/self/fd").Length,
+                Directory.GetFileSystemEntries("/proc/self/task").Length,
+            };
+        }
+    }
+}

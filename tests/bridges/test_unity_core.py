@@ -1,0 +1,64 @@
+"""The Unity package's engine-free core under mono: codec, ZMTP, sessions with a real sidecar."""
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.bridges.mono import PACKAGE, ROOT, STANDALONE, compile_csharp, needs_mono, run_mono
+from tests.counts import count
+
+pytestmark = [needs_mono, pytest.mark.timeout(900)]
+
+CORE = PACKAGE / "Runtime" / "Core"
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tests as an assembly of their own, which sees only what is public."""
+    folder = tmp_path_factory.mktemp("core")
+    documentation = f"-doc:{folder / 'core.xml'}"  # a public name without a comment is an error
+    core = compile_csharp(folder / "NpcBrain.Core.dll", CORE.rglob("*.cs"), documentation)
+    sources = (STANDALONE / "Core").glob("*.cs")
+    return compile_csharp(folder / "core_tests.exe", sources, references=[core])
+
+
+def run_tests(program: Path, group: str, timeout_s: float = 240) -> None:
+    environment = {
+        **os.environ,
+        "NPC_BRAIN_PROGRAM": str(Path(sys.executable).with_name("npc-brain")),
+        "NPC_BRAIN_NPCS": str(ROOT / "sample_game" / "npcs"),
+        "NPC_BRAIN_GOLDEN": str(ROOT / "schemas" / "golden"),
+    }
+    done = run_mono(program, group, env=environment, timeout_s=timeout_s)
+    told = done.stdout + done.stderr
+    print(told)
+    assert re.search(r"^[1-9]\d* passed, 0 failed$", done.stdout, re.MULTILINE), told
+    assert done.returncode == 0, told
+
+
+def test_codec(program: Path) -> None:
+    run_tests(program, "codec/")
+
+
+def test_zmtp(program: Path) -> None:
+    run_tests(program, "dealer/")
+
+
+@pytest.mark.model
+def test_sessions_with_a_real_sidecar(program: Path) -> None:
+    run_tests(program, "session/", timeout_s=count(800, 300))
+
+
+def test_what_the_games_thread_pays(program: Path) -> None:
+    run_tests(program, "cost/")
+
+
+def test_the_core_knows_no_engine_and_no_reflection() -> None:
+    sources = list(CORE.rglob("*.cs"))
+    assert sources
+    for path in sources:
+        code = path.read_text(encoding="utf-8")
+        assert not re.search(r"UnityEngine|System\.Reflection|\bdynamic\b|\.Emit\b", code), path

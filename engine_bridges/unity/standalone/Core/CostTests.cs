@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Diagnostics;
+using System.IO;
 using System.Threading;
 
 namespace NpcBrain.Standalone
@@ -13,6 +14,7 @@ namespace NpcBrain.Standalone
         public static void AddTo(List<KeyValuePair<string, Action>> tests)
         {
             tests.Add(new KeyValuePair<string, Action>("cost/idle_frames", IdleFrames));
+            tests.Add(new KeyValuePair<string, Action>("cost/token", Token));
             tests.Add(new KeyValuePair<string, Action>("cost/frames_of_32_npcs", FramesOf32Npcs));
         }
 
@@ -29,6 +31,23 @@ namespace NpcBrain.Standalone
                 Console.WriteLine("    " + numBytes + " bytes in 100000 idle frames");
                 Runner.Check(numBytes < 1000, numBytes + " bytes in idle frames");
             }
+        }
+
+        /// <summary>What the I/O thread allocates to read a turn.token.</summary>
+        private static void Token()
+        {
+            byte[] frame = File.ReadAllBytes(
+                Path.Combine(Runner.Setting("GOLDEN"), "turn.token.msgpack"));
+            MsgpackReader reader = new MsgpackReader();
+            reader.Read(frame, 0, frame.Length);
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            for (int number = 0; number < 1000; number++)
+            {
+                reader.Read(frame, 0, frame.Length);
+            }
+            long numBytes = (GC.GetAllocatedBytesForCurrentThread() - before) / 1000;
+            Console.WriteLine("    " + numBytes + " bytes to read a token of " + frame.Length);
+            Runner.Check(numBytes > 0 && numBytes < 2048, numBytes + " bytes for a token");
         }
 
         private static void Pump(SidecarClient client, int numFrames)

@@ -2,13 +2,16 @@
 
 import os
 import re
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.bridges.mono import PACKAGE, ROOT, STANDALONE, compile_csharp, needs_mono, run_mono
 from tests.counts import count
+from tests.integration.test_wire_launch import is_running
 
 pytestmark = [needs_mono, pytest.mark.timeout(900)]
 
@@ -25,14 +28,18 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return compile_csharp(folder / "core_tests.exe", sources, references=[core])
 
 
-def run_tests(program: Path, group: str, timeout_s: float = 240) -> None:
-    environment = {
+def environment() -> dict[str, str]:
+    """What the C# tests read: where the sidecar's program, NPC files and golden files are."""
+    return {
         **os.environ,
         "NPC_BRAIN_PROGRAM": str(Path(sys.executable).with_name("npc-brain")),
         "NPC_BRAIN_NPCS": str(ROOT / "sample_game" / "npcs"),
         "NPC_BRAIN_GOLDEN": str(ROOT / "schemas" / "golden"),
     }
-    done = run_mono(program, group, env=environment, timeout_s=timeout_s)
+
+
+def run_tests(program: Path, group: str, timeout_s: float = 240) -> None:
+    done = run_mono(program, group, env=environment(), timeout_s=timeout_s)
     told = done.stdout + done.stderr
     print(told)
     assert re.search(r"^[1-9]\d* passed, 0 failed$", done.stdout, re.MULTILINE), told
@@ -54,6 +61,21 @@ def test_sessions_with_a_real_sidecar(program: Path) -> None:
 
 def test_what_the_games_thread_pays(program: Path) -> None:
     run_tests(program, "cost/")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kills a process the POSIX way")
+def test_a_killed_game_takes_its_sidecar_along(program: Path) -> None:
+    """The game has no chance to clean up: the sidecar notices by itself, within two seconds."""
+    command = ["mono", str(program), "idle"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as game:
+        assert game.stdout
+        sidecar_pid = int(game.stdout.readline())
+        assert is_running(sidecar_pid)
+        game.kill()
+        killed_s = time.monotonic()
+        while is_running(sidecar_pid):
+            assert time.monotonic() - killed_s < 2, "the sidecar outlives its game"
+            time.sleep(0.02)
 
 
 def test_the_core_knows_no_engine_and_no_reflection() -> None:

@@ -14,7 +14,10 @@ namespace NpcBrain.Standalone
         }
     }
 
-    /// <summary>Runs the tests whose name begins with the first argument; uses public API only.</summary>
+    /// <summary>
+    /// Runs the tests whose name begins with the first argument; uses public API only. With "idle" it is
+    /// a game to be killed instead, and tells the process of its sidecar.
+    /// </summary>
     internal static class Runner
     {
         public static bool IsFull
@@ -54,6 +57,10 @@ namespace NpcBrain.Standalone
 
         private static int Main(string[] args)
         {
+            if (args.Length > 0 && args[0] == "idle")
+            {
+                BeIdle();
+            }
             List<KeyValuePair<string, Action>> tests = new List<KeyValuePair<string, Action>>();
             CodecTests.AddTo(tests);
             DealerTests.AddTo(tests);
@@ -81,6 +88,15 @@ namespace NpcBrain.Standalone
             }
             Console.WriteLine(numPassed + " passed, " + numFailed + " failed");
             return numFailed == 0 && numPassed > 0 ? 0 : 1;
+        }
+
+        private static void BeIdle()
+        {
+            using (Game game = new Game("none"))
+            {
+                Console.WriteLine(game.Client.ProcessId);
+                Thread.Sleep(60000);
+            }
         }
     }
 }

@@ -19,6 +19,7 @@ namespace NpcBrain.Standalone
             tests.Add(new KeyValuePair<string, Action>("session/save_and_load", SaveAndLoad));
             tests.Add(new KeyValuePair<string, Action>("session/cancel", Cancel));
             tests.Add(new KeyValuePair<string, Action>("session/killed_mid_line", KilledMidLine));
+            tests.Add(new KeyValuePair<string, Action>("session/resumed", Resumed));
             tests.Add(new KeyValuePair<string, Action>("session/refusals", Refusals));
             tests.Add(new KeyValuePair<string, Action>("session/no_program", NoProgram));
             tests.Add(new KeyValuePair<string, Action>("session/cycles", Cycles));
@@ -143,6 +144,40 @@ namespace NpcBrain.Standalone
                 Runner.Check(tookMs < 2000, "back within 2 s, took " + tookMs + " ms");
                 SpokenTurn next = game.Say("mira", "Hello again!");
                 game.Until(() => next.HasEnded, "a turn after it");
+            }
+        }
+
+        private static void Resumed()
+        {
+            using (Game game = new Game("none"))
+            using (Relay relay = new Relay(game.Client.Endpoint))
+            {
+                SidecarOptions options = new SidecarOptions();
+                options.Endpoint = relay.Endpoint;
+                options.Token = game.Client.Token;
+                using (SidecarClient client = new SidecarClient(options))
+                {
+                    Action step = () =>
+                    {
+                        relay.Step();
+                        client.Pump(1);
+                    };
+                    client.Start();
+                    Runner.Until(() => client.IsConnected, step, "a link");
+                    bool isAlive = false;
+                    client.Send(
+                        "npc.spawn", Game.Map("definition", "mira"), "mira",
+                        answer => isAlive = (string)answer["type"] == "npc.state");
+                    Runner.Until(() => isAlive, step, "the NPC");
+                    bool? isResumed = null;
+                    client.Connected += resumed => isResumed = resumed;
+                    relay.Cut();
+                    Runner.Until(() => isResumed != null, step, "a new link", 2);
+                    Runner.CheckEqual(isResumed, true, "resumed");
+                    SpokenTurn turn = new SpokenTurn(client, "mira", "Are you there?");
+                    Runner.Until(() => turn.HasEnded, step, "the same NPC's answer");
+                    Runner.Check(turn.Lines.Length > 0, "a line");
+                }
             }
         }
 

@@ -88,6 +88,11 @@ func is_speaking() -> bool:
 	return _panel.visible
 
 
+## Whether a whole line can be read.
+func is_whole() -> bool:
+	return _panel.visible and not _is_open and _shown >= _text.text.length()
+
+
 func _process(delta: float) -> void:
 	_shown = minf(_shown + CHARS_PER_S * delta, _text.text.length())
 	_text.visible_characters = floori(_shown)

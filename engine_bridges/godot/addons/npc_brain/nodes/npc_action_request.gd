@@ -64,9 +64,9 @@ func accept() -> void:
 	_update("accepted")
 
 
-## It has begun: the NPC may speak of being under way.
-func start() -> void:
-	_update("started")
+## It has begun: the NPC may speak of being under way. [param so_far] is free-form data.
+func start(so_far: Dictionary = {}) -> void:
+	_update("started", "", so_far)
 
 
 ## It goes on; keeps it from timing out. [param so_far] is free-form data.

@@ -1,0 +1,41 @@
+class_name VillageFiles
+extends RefCounted
+## Where the village's files are: beside the project while it is edited, beside an exported game.
+
+const Finder := preload("res://addons/npc_brain/sidecar/sidecar_finder.gd")
+
+
+## The path of a file of the sample game, as [code]world.json[/code] or [code]npcs/mira.yaml[/code].
+static func path_of(file: String) -> String:
+	if OS.has_feature("editor"):
+		return (
+			ProjectSettings.globalize_path("res://").path_join("..").path_join(file).simplify_path()
+		)
+	var packed := Finder.packed_dir().path_join(file)
+	return packed if FileAccess.file_exists(packed) else "res://data".path_join(file)
+
+
+## What a JSON file says, with whole numbers as integers; empty when it cannot be read.
+static func read_json(file: String) -> Dictionary:
+	var text := FileAccess.get_file_as_string(path_of(file))
+	var parsed: Variant = JSON.parse_string(text)
+	if not parsed is Dictionary:
+		push_error("%s cannot be read" % path_of(file))
+		return {}
+	return _with_integers(parsed)
+
+
+static func _with_integers(value: Variant) -> Variant:
+	if value is Dictionary:
+		var map: Dictionary = value
+		for key: Variant in map:
+			map[key] = _with_integers(map[key])
+	elif value is Array:
+		var items: Array = value
+		for index in items.size():
+			items[index] = _with_integers(items[index])
+	elif value is float:
+		var number: float = value
+		if number == roundf(number):
+			return roundi(number)
+	return value

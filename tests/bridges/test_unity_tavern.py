@@ -4,6 +4,7 @@ import json
 import random
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from tests.counts import count
 
 ROOT = Path(__file__).parents[2]
 UNITY = ROOT / "engine_bridges" / "unity"
-SAMPLE = UNITY / "com.npcbrain.bridge" / "Samples~" / "Tavern"
+PACKAGE = UNITY / "com.npcbrain.bridge"
+SAMPLE = PACKAGE / "Samples~" / "Tavern"
 GAME = ROOT / "sample_game"
 NUM_RANDOM_WORLDS = count(200, 12)
 NUM_OPERATIONS = 120
@@ -46,8 +48,9 @@ Operation = dict[str, Any]
 def tavern(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The console game, compiled as the C# that Unity takes."""
     program = tmp_path_factory.mktemp("tavern") / "tavern.exe"
-    sources = [*SAMPLE.glob("Rules/*.cs"), *SAMPLE.glob("Game/*.cs")]
-    sources += (UNITY / "standalone" / "Console").glob("*.cs")
+    sources = [*SAMPLE.rglob("*.cs"), *(PACKAGE / "Runtime").rglob("*.cs")]
+    for folder in ("Stubs", "Console"):
+        sources += (UNITY / "standalone" / folder).glob("*.cs")
     compiled = subprocess.run(
         ["mcs", "-langversion:7", "-warnaserror", f"-out:{program}", *map(str, sources)],
         capture_output=True,
@@ -143,10 +146,29 @@ def test_commands_mean_what_they_mean_in_the_terminal(tavern: Path) -> None:
                 assert verb == type(other).__name__, line
 
 
+def test_the_tour_ends_the_quest_without_a_model(tavern: Path) -> None:
+    said = _tour(tavern, "none")
+    assert "said by the model" not in said
+    assert "Mira: Let me see: 24 mugs of ale" in said
+
+
+@pytest.mark.model
+def test_the_tour_ends_the_quest_with_the_embedded_model(tavern: Path) -> None:
+    assert "said by the model" in _tour(tavern, "smollm2-135m")
+
+
+def test_a_tour_that_goes_wrong_is_told(tavern: Path, tmp_path: Path) -> None:
+    script = tmp_path / "wrong.txt"
+    script.write_text("go tavern\ngo moon\nquit\n", encoding="utf-8")
+    played = _play(tavern, script, "none")
+    assert played.returncode == 1
+    assert '! You know no place "moon".' in played.stdout
+
+
 def test_the_sample_has_the_same_village() -> None:
-    world = (SAMPLE / "Resources" / "NpcBrainTavern" / "world.json").read_bytes()
-    assert world == (GAME / "world.json").read_bytes()
-    copied = {path.name: path.read_bytes() for path in SAMPLE.glob("npcs/*.yaml")}
+    data = SAMPLE / "Resources" / "NpcBrainTavern"
+    assert (data / "world.json").read_bytes() == (GAME / "world.json").read_bytes()
+    copied = {path.name: path.read_bytes() for path in data.glob("npcs/*.yaml")}
     assert copied == {path.name: path.read_bytes() for path in GAME.glob("npcs/*.yaml")}
 
 
@@ -326,6 +348,22 @@ def _python_world() -> SimulatedWorld:
 def _inventories() -> dict[str, dict[str, int]]:
     definitions = load_definitions(GAME / "npcs")
     return {npc_id: dict(npc.inventory) for npc_id, npc in definitions.items()}
+
+
+def _tour(program: Path, model: str) -> str:
+    """What is said on the tour of the terminal game; it must end the quest."""
+    played = _play(program, GAME / "scripts" / "tour.txt", model)
+    assert played.returncode == 0, played.stdout + played.stderr
+    assert "★ What cries in the cellar: done." in played.stdout
+    return played.stdout
+
+
+def _play(program: Path, script: Path, model: str) -> subprocess.CompletedProcess[str]:
+    sidecar = Path(sys.executable).with_name("npc-brain")
+    return _run(
+        program, "play", "--data", str(GAME), "--script", str(script),
+        "--sidecar", str(sidecar), "--model", model,
+    )  # fmt: skip
 
 
 def _run(program: Path, *args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:

@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.IO;
+using System.Text;
 
 namespace NpcBrain.Standalone
 {
@@ -11,7 +12,8 @@ namespace NpcBrain.Standalone
         private const int BadUsage = 2;
 
         private const string Usage =
-            "usage: tavern.exe rules --world FILE   (operations as lines of JSON on its input)";
+            "usage: tavern.exe play --data FOLDER --script FILE --sidecar PROGRAM --model NAME\n"
+            + "       tavern.exe rules --world FILE   (operations as lines of JSON on its input)";
 
         private static int Main(string[] args)
         {
@@ -20,6 +22,12 @@ namespace NpcBrain.Standalone
                 Dictionary<string, string> options = OptionsOf(args);
                 switch (args.Length > 0 ? args[0] : "")
                 {
+                    case "play":
+                        Console.OutputEncoding = new UTF8Encoding(false);
+                        TavernPlayer player = new TavernPlayer(
+                            options["data"], options["sidecar"], options["model"]);
+                        string[] script = File.ReadAllLines(options["script"]);
+                        return player.Play(script, Console.Out) ? 0 : Failed;
                     case "rules":
                         RulesDriver.Run(options["world"], Console.In, Console.Out);
                         return 0;
@@ -31,6 +39,11 @@ namespace NpcBrain.Standalone
             catch (FormatException error)
             {
                 Console.Error.WriteLine(error.Message);
+                return BadUsage;
+            }
+            catch (KeyNotFoundException)
+            {
+                Console.Error.WriteLine(Usage);
                 return BadUsage;
             }
             catch (IOException error)

@@ -115,7 +115,7 @@ namespace UnityEngine
     {
     }
 
-    public class Transform : Component
+    public partial class Transform : Component
     {
         public Vector3 position { get; set; }
     }

@@ -28,7 +28,7 @@ namespace UnityEngine
         public int y { get; set; }
     }
 
-    public struct Vector3
+    public partial struct Vector3
     {
         public float x;
         public float y;
@@ -131,7 +131,7 @@ namespace UnityEngine
         }
     }
 
-    public class Texture2D : Object
+    public partial class Texture2D : Object
     {
         internal byte[] Png = new byte[0];
     }

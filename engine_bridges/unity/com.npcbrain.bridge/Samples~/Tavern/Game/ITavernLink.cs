@@ -8,12 +8,6 @@ namespace NpcBrain.Samples.Tavern
         /// <summary>Who is told what the sidecar says, always on the game's thread.</summary>
         ITavernLinkListener Listener { get; set; }
 
-        /// <summary>Whether an event or the state of an action waits for its answer.</summary>
-        bool HasUnanswered { get; }
-
-        /// <summary>Tells the whole village, and brings its NPCs to life.</summary>
-        void Populate();
-
         /// <summary>Tells what changed in the village, if anything did.</summary>
         void PatchWorld();
 
@@ -33,7 +27,7 @@ namespace NpcBrain.Samples.Tavern
         /// <summary>How far the sidecar is.</summary>
         void TakePhase(string phase, string detail);
 
-        /// <summary>There is a session; unless resumed, nobody is in it.</summary>
+        /// <summary>There is a link; a session that is not resumed is a new one.</summary>
         void TakeConnected(bool isResumed);
 
         /// <summary>The link was lost.</summary>
@@ -52,19 +46,10 @@ namespace NpcBrain.Samples.Tavern
         /// <summary>An NPC no longer wants it.</summary>
         void TakeActionCancel(string npcId, long actionId);
 
-        /// <summary>An NPC begins to speak; <paramref name="asked"/> is null when nobody asked it.</summary>
-        void TakeTurn(string npcId, long turnId, Conversation asked);
+        /// <summary>An NPC begins to speak of its own accord; its words go to what is returned.</summary>
+        Conversation TakeTurn(string npcId);
 
-        /// <summary>What was said to an NPC was refused.</summary>
-        void TakeNoTurn(Conversation asked, string message);
-
-        /// <summary>The next piece of a line.</summary>
-        void TakeToken(long turnId, string piece);
-
-        /// <summary>A whole line.</summary>
-        void TakeLine(long turnId, string line);
-
-        /// <summary>A turn is over.</summary>
-        void TakeTurnEnd(long turnId);
+        /// <summary>A conversation is over; the source of its last line is model, scripted or fallback.</summary>
+        void TakeTurnEnd(Conversation conversation, string source);
     }
 }

@@ -19,11 +19,10 @@ namespace NpcBrain.Samples.Tavern
         private readonly ITavernView _view;
         private readonly ITavernLink _link;
         private readonly Dictionary<long, PlayerWalk> _walks = new Dictionary<long, PlayerWalk>();
-        private readonly Dictionary<long, Conversation> _turns = new Dictionary<long, Conversation>();
+        private readonly HashSet<Conversation> _conversations = new HashSet<Conversation>();
         private readonly Dictionary<string, string> _questLines = new Dictionary<string, string>();
         private readonly Dictionary<string, string> _tools = new Dictionary<string, string>();
         private readonly HashSet<string> _turnActions = new HashSet<string>();
-        private int _numAsked;
         private long _lastWalkId;
         private double _secondsToQuiet;
 
@@ -51,8 +50,7 @@ namespace NpcBrain.Samples.Tavern
         {
             get
             {
-                return _numAsked > 0 || _turns.Count > 0 || _turnActions.Count > 0
-                    || _link.HasUnanswered || _secondsToQuiet > 0;
+                return _conversations.Count > 0 || _turnActions.Count > 0 || _secondsToQuiet > 0;
             }
         }
 
@@ -78,9 +76,12 @@ namespace NpcBrain.Samples.Tavern
         /// <summary>Speaks to an NPC; the answer is shown as it comes.</summary>
         public Conversation Hear(string npcId, string text)
         {
-            Conversation conversation = new Conversation(_village.NpcOf(npcId), _view);
-            _numAsked++;
+            Conversation conversation = Converse(npcId);
             _link.Hear(npcId, text, conversation);
+            if (conversation.IsOver)
+            {
+                _conversations.Remove(conversation);
+            }
             return conversation;
         }
 
@@ -89,7 +90,11 @@ namespace NpcBrain.Samples.Tavern
         {
             _link.PatchWorld();
             outcomes.ForEach(PublishOutcome);
-            _village.TakeEvents().ForEach(_link.Raise);
+            foreach (VillageEvent happened in _village.TakeEvents())
+            {
+                _link.Raise(happened);
+                Stir();
+            }
             _village.TakeNotices().ForEach(_view.Note);
             foreach (QuestRow quest in _village.Quests.Quests)
             {
@@ -120,9 +125,9 @@ namespace NpcBrain.Samples.Tavern
 
         void ITavernLinkListener.TakeConnected(bool isResumed)
         {
-            if (!isResumed)
+            if (NumLosses > 0)
             {
-                _link.Populate();
+                _view.Note("The sidecar is back.");
             }
         }
 
@@ -130,11 +135,6 @@ namespace NpcBrain.Samples.Tavern
         {
             NumLosses++;
             _turnActions.Clear();
-            foreach (Conversation conversation in new List<Conversation>(_turns.Values))
-            {
-                conversation.End();
-            }
-            _turns.Clear();
             _view.Error("The sidecar does not answer (" + reason + "); looking for it again.");
         }
 
@@ -173,46 +173,27 @@ namespace NpcBrain.Samples.Tavern
             Publish(_village.Cancel(npcId, actionId));
         }
 
-        void ITavernLinkListener.TakeTurn(string npcId, long turnId, Conversation asked)
+        Conversation ITavernLinkListener.TakeTurn(string npcId)
         {
-            _numAsked -= asked != null ? 1 : 0;
-            _turns[turnId] = asked ?? new Conversation(_village.NpcOf(npcId), _view);
+            return Converse(npcId);
         }
 
-        void ITavernLinkListener.TakeNoTurn(Conversation asked, string message)
+        void ITavernLinkListener.TakeTurnEnd(Conversation conversation, string source)
         {
-            _numAsked--;
-            _view.Error("No answer: " + message);
-            asked.End();
-        }
-
-        void ITavernLinkListener.TakeToken(long turnId, string piece)
-        {
-            Conversation turn;
-            if (_turns.TryGetValue(turnId, out turn))
+            conversation.End();
+            if (source == "model" || source == "fallback")
             {
-                turn.Add(piece);
+                _view.Aside(source == "model" ? "said by the model" : "a fallback line");
             }
+            _conversations.Remove(conversation);
+            Stir();
         }
 
-        void ITavernLinkListener.TakeLine(long turnId, string line)
+        private Conversation Converse(string npcId)
         {
-            Conversation turn;
-            if (_turns.TryGetValue(turnId, out turn))
-            {
-                turn.Close(line);
-            }
-        }
-
-        void ITavernLinkListener.TakeTurnEnd(long turnId)
-        {
-            Conversation turn;
-            if (_turns.TryGetValue(turnId, out turn))
-            {
-                _turns.Remove(turnId);
-                turn.End();
-                Stir();
-            }
+            Conversation conversation = new Conversation(_village.NpcOf(npcId), _view);
+            _conversations.Add(conversation);
+            return conversation;
         }
 
         private void PublishOutcome(Outcome outcome)

@@ -46,6 +46,12 @@ namespace NpcBrain.Samples.Tavern
             return _actors[id].position;
         }
 
+        /// <summary>The object of someone.</summary>
+        public GameObject ActorOf(string id)
+        {
+            return _actors[id].gameObject;
+        }
+
         /// <summary>Moves everyone towards the cell that they stand on.</summary>
         public void Follow(float seconds)
         {

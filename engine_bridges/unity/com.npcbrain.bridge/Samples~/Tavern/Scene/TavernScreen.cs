@@ -26,9 +26,6 @@ namespace NpcBrain.Samples.Tavern
             _village = village;
         }
 
-        /// <summary>What the sidecar is doing; empty when it is ready.</summary>
-        public string Progress { get; set; }
-
         /// <inheritdoc/>
         public void Echo(string command)
         {
@@ -111,11 +108,6 @@ namespace NpcBrain.Samples.Tavern
 
         private string DrawInput(Rect area)
         {
-            if (!string.IsNullOrEmpty(Progress))
-            {
-                GUI.Label(area, Progress, _style);
-                return null;
-            }
             Event now = Event.current;
             bool isEntered = now.type == EventType.KeyDown
                 && (now.keyCode == KeyCode.Return || now.keyCode == KeyCode.KeypadEnter);

@@ -527,6 +527,7 @@ namespace NpcBrain
         private void OnDisable()
         {
             _book.Cancel(null);
+            _hands.Forget();
             if (Client == null)
             {
                 return;

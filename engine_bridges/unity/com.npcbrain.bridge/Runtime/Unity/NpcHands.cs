@@ -55,11 +55,20 @@ namespace NpcBrain
             }
         }
 
-        /// <summary>Forgets the actions of a session that is over: their ids mean others now.</summary>
+        /// <summary>
+        /// Forgets the actions of a session that is over: their ids mean others now, and nobody wants
+        /// them any more.
+        /// </summary>
         public void Forget()
         {
+            NpcActionRequest[] open = new NpcActionRequest[_open.Count];
+            _open.Values.CopyTo(open, 0);
             _open.Clear();
             _untold.Clear();
+            foreach (NpcActionRequest action in open)
+            {
+                action.RequestCancel();
+            }
         }
 
         public void TakeAction(IDictionary<string, object> body)

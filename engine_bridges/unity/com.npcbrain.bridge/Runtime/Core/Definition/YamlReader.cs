@@ -33,7 +33,8 @@ namespace NpcBrain.Definition
             }
             catch (YamlException mistake)
             {
-                throw new YamlException("line " + (reader._at + 1) + ": " + mistake.Message);
+                int line = System.Math.Min(reader._at + 1, reader._lines.Length);
+                throw new YamlException("line " + line + ": " + mistake.Message);
             }
         }
 

@@ -87,6 +87,15 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     compile_csharp(
         folder / "components.exe", (STANDALONE / "Components").glob("*.cs"), references=runtime
     )
+    nunit = compile_csharp(folder / "nunit.framework.dll", stubs.glob("NUnit.cs"))
+    compile_csharp(
+        folder / "NpcBrain.Tests.dll",
+        (PACKAGE / "Tests").rglob("*.cs"),
+        references=[*runtime, nunit],
+    )
+    compile_csharp(
+        folder / "tests.exe", (STANDALONE / "TestRunner").glob("*.cs"), references=[nunit]
+    )
     sources = [STANDALONE / "Editor" / "Program.cs", STANDALONE / "Components" / "Stage.cs"]
     compile_csharp(folder / "editor.exe", sources, references=[*runtime, editor])
     return Built(folder)
@@ -126,6 +135,13 @@ def test_32_npcs_cost_the_main_thread_little(built: Built) -> None:
     assert cost is not None
     # On a shared machine a p99 says little: the full run asks for it, others for the median.
     assert float(cost[count(2, 1)]) < MAX_P99_MS, run.stdout
+
+
+@needs_mono
+def test_the_packages_own_tests_pass_without_friends(built: Built) -> None:
+    run = built.run("tests.exe", "NpcBrain.Tests")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert not run.stdout.startswith("0 passed")
 
 
 @needs_mono

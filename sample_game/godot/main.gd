@@ -8,6 +8,8 @@ const Settings := preload("res://addons/npc_brain/editor/npc_settings.gd")
 const SCALE := 3.0
 const STEP_S := 0.13
 const CAMERA_SPEED := 7.0
+## Where on the screen the player is: below the middle, which leaves room for what is said.
+const EYE := Vector2(0.5, 0.58)
 const DUSK := Color(1.0, 0.94, 0.84)
 const KEYS: Dictionary[Key, Vector2i] = {
 	KEY_W: Vector2i.UP,
@@ -64,8 +66,9 @@ func _process(delta: float) -> void:
 	_walk_by_keys(delta)
 	_move_camera(delta)
 	var screen := get_viewport().get_visible_rect().size
+	var taken: Array[Rect2] = []
 	for id in _bubbles:
-		_bubbles[id].follow(_actors[id].head() * SCALE + _stage.position, screen)
+		_bubbles[id].follow(_actors[id].head() * SCALE + _stage.position, screen, taken)
 
 
 func _unhandled_input(event: InputEvent) -> void:
@@ -236,7 +239,7 @@ func _move_camera(delta: float) -> void:
 ## The player in the middle of the screen, but never beyond the map.
 func _wanted_camera() -> Vector2:
 	var screen := get_viewport().get_visible_rect().size
-	var wanted := screen / 2 - _actors[Village.PLAYER].position * SCALE
+	var wanted := screen * EYE - _actors[Village.PLAYER].position * SCALE
 	var least := screen - _map.size_px() * SCALE
 	return wanted.clamp(least.min(Vector2.ZERO), Vector2.ZERO).round()
 

@@ -23,32 +23,37 @@ func shoot(folder: String) -> void:
 	await _tour.wait_ready()
 	var hud: Hud = _game.get("hud")
 	await _tour.run("talk pip Can you take me to the tavern?")
-	await get_tree().create_timer(2.2).timeout
+	await get_tree().create_timer(0.7).timeout
+	_tour.run.call("go tavern")
+	await get_tree().create_timer(0.6).timeout
 	await _save("walking")
 	await _settled()
-	await _tour.run("go tavern")
-	await _game.call("talk_to", "mira")
-	hud.show_typed("What is that crying in your cellar?")
-	_bridge.talk("mira", "What is that crying in your cellar?")
-	await _spoken("mira")
+	await get_tree().create_timer(5.0).timeout
+	await _say("mira", "What is that crying in your cellar?")
 	await _save("talking")
 	await _settled()
 	hud.close_talk()
+	await get_tree().create_timer(7.0).timeout
 	await _tour.run("go market")
-	await _game.call("talk_to", "fennick")
-	_bridge.talk("fennick", "A honey cake, please.")
-	await _spoken("fennick")
+	await _say("fennick", "A honey cake, please.")
 	await _save("trading")
 	await _settled()
 	hud.close_talk()
 	var overlay: DebugOverlay = _game.get("overlay")
 	overlay.visible = true
 	await _tour.run("go smithy")
-	await _game.call("talk_to", "osric")
-	_bridge.talk("osric", "Mira wants her mallet back.")
-	await _spoken("osric")
+	await _say("osric", "Mira wants her mallet back.")
 	await _save("overlay")
 	get_tree().quit()
+
+
+## Walks up to somebody, says something, and waits for the answer.
+func _say(npc_id: String, text: String) -> void:
+	var hud: Hud = _game.get("hud")
+	await _game.call("talk_to", npc_id)
+	hud.show_typed(text)
+	_bridge.talk(npc_id, text)
+	await _spoken(npc_id)
 
 
 func _spoken(npc_id: String) -> void:

@@ -48,9 +48,14 @@ func _ready() -> void:
 	root.add_child(_help)
 
 
+func _process(_delta: float) -> void:
+	_quests.reset_size()  # wrapped texts know their height a frame late
+
+
 ## Shows the quests: [param quests] has a title and the text of the step each, empty when done.
 func show_quests(quests: Array[Dictionary]) -> void:
 	for row in _quest_rows.get_children():
+		_quest_rows.remove_child(row)
 		row.queue_free()
 	for quest in quests:
 		var is_done := str(quest["step"]).is_empty()
@@ -60,12 +65,12 @@ func show_quests(quests: Array[Dictionary]) -> void:
 		text.autowrap_mode = TextServer.AUTOWRAP_WORD_SMART
 		text.custom_minimum_size.x = 300
 		_quest_rows.add_child(text)
-	_quests.reset_size()
 
 
 ## Shows what the player has: counts by item id, and the items' names.
 func show_bag(counts: Dictionary, names: Dictionary) -> void:
 	for slot in _bag_grid.get_children():
+		_bag_grid.remove_child(slot)
 		slot.queue_free()
 	for item_id: String in counts:
 		var slot := Button.new()

@@ -7,6 +7,9 @@ const CHARS_PER_S := 55.0
 const LINGER_S := 3.5
 const PER_CHAR_S := 0.045
 const EDGE := 12.0
+const GAP := 6.0
+const ABOVE := 24.0
+const BESIDE := 40.0
 const MARKS: Dictionary[String, String] = {
 	"happy": ":)", "angry": "!", "afraid": "!?", "sad": ":(", "surprised": "!", "curious": "?"
 }
@@ -71,16 +74,28 @@ func end() -> void:
 	_mark.text = _mark.text if _panel.visible and _mark.text != "..." else ""
 
 
-## Places it above [param head], on the screen of size [param screen].
-func follow(head: Vector2, screen: Vector2) -> void:
+## Places it above [param head], on the screen of size [param screen], clear of the bubbles that
+## have [param taken] their places already; its own is added to them.
+func follow(head: Vector2, screen: Vector2, taken: Array[Rect2]) -> void:
 	_plate.position = head + Vector2(-_plate.size.x / 2, -22)
 	_mark.position = head + Vector2(_plate.size.x / 2 + 4, -28)
-	if _panel.visible:
-		_panel.reset_size()  # a wrapped text knows its height a frame late
-		var at := head + Vector2(-_panel.size.x / 2, -30 - _panel.size.y)
-		at.x = clampf(at.x, EDGE, maxf(EDGE, screen.x - _panel.size.x - EDGE))
-		at.y = maxf(at.y, EDGE)
-		_panel.position = at.round()
+	if not _panel.visible:
+		return
+	_panel.reset_size()  # a wrapped text knows its height a frame late
+	var rect := Rect2(head + Vector2(-_panel.size.x / 2, -30 - _panel.size.y), _panel.size)
+	for other in taken:
+		if rect.intersects(other):
+			rect.position.y = other.position.y - rect.size.y - GAP
+	if rect.position.y < EDGE:
+		rect.position.y = EDGE
+		if rect.end.y > head.y - ABOVE:  # it would hide who speaks
+			rect.position.x = head.x + BESIDE
+		for other in taken:
+			if rect.intersects(other):
+				rect.position.x = other.end.x + GAP
+	rect.position.x = clampf(rect.position.x, EDGE, maxf(EDGE, screen.x - rect.size.x - EDGE))
+	_panel.position = rect.position.round()
+	taken.append(rect)
 
 
 ## Whether there is something to read.

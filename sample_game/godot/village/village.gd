@@ -271,6 +271,7 @@ func _price(item: String) -> int:
 	return 1 if item == world["currency"] else items[item].get("price", -1)
 
 
+# gdlint: disable=max-returns
 func _is_true(condition: Dictionary) -> bool:
 	var kind: String = condition.keys()[0]
 	var what: Variant = condition[kind]
@@ -297,6 +298,9 @@ func _is_true(condition: Dictionary) -> bool:
 			return not _is_true(of)
 	push_error("a condition has one of holds, fact, at, state, all, any, not; got %s" % kind)
 	return false
+
+
+# gdlint: enable=max-returns
 
 
 func _notice_player() -> void:

@@ -40,7 +40,7 @@ func _ready() -> void:
 	for npc: Dictionary in file["npcs"]:
 		var id: String = npc["id"]
 		characters[id] = _new_character(id)
-		inventories[id] = _inventory_in(characters[id].definition_file)
+		inventories[id] = inventory_in(characters[id].definition_file)
 	village = Village.new(file, inventories)
 	_tell_world()
 	add_child(_world)
@@ -289,7 +289,7 @@ func _stir() -> void:
 
 
 ## What an NPC holds at the start, as its file says.
-static func _inventory_in(path: String) -> Dictionary:
+static func inventory_in(path: String) -> Dictionary:
 	var file: Variant = YamlReader.new().parse(FileAccess.get_file_as_string(path))
 	if not file is Dictionary:
 		return {}

@@ -25,6 +25,15 @@ static func read_json(file: String) -> Dictionary:
 	return _with_integers(parsed)
 
 
+## The rows of a JSON file that is a list of maps.
+static func read_rows(path: String) -> Array[Dictionary]:
+	var rows: Array[Dictionary] = []
+	var parsed: Variant = JSON.parse_string(FileAccess.get_file_as_string(path))
+	for row: Dictionary in _with_integers(parsed):
+		rows.append(row)
+	return rows
+
+
 static func _with_integers(value: Variant) -> Variant:
 	if value is Dictionary:
 		var map: Dictionary = value

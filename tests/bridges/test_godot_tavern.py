@@ -1,0 +1,146 @@
+"""The sample game in Godot: its story to the end without a player, its pictures, its rules."""
+
+import json
+import random
+import struct
+import subprocess
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from npc_brain.simulation.simulated_world import SimulatedWorld
+from npc_brain.simulation.world_file import load_world_file
+from tests.bridges.godot import GODOT, ROOT, environment, import_project, needs_godot, run_godot
+from tests.counts import count
+
+GAME = ROOT / "sample_game" / "godot"
+PICTURES = ("talking", "walking", "trading", "overlay")
+
+pytestmark = [needs_godot, pytest.mark.timeout(600)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def imported() -> None:
+    import_project(GAME)
+
+
+def play_tour(model: str) -> str:
+    done = run_godot(GAME, "--", "--tour", "--model", model)
+    assert done.returncode == 0, done.stdout
+    assert "The quest is done." in done.stdout
+    assert "SCRIPT ERROR" not in done.stdout, done.stdout
+    return done.stdout
+
+
+@pytest.mark.model
+def test_the_tour_ends_with_the_quest_done_without_a_language_model() -> None:
+    said = play_tour("none")
+    for outcome in (
+        "pip: go_to done",
+        "mira: inventory_trade done",
+        "osric: inventory_trade refused (wants_cake)",
+        "mira: inventory_give done",
+        "A grey cat, four kittens",
+    ):
+        assert outcome in said, said
+
+
+@pytest.mark.model
+def test_the_tour_ends_with_the_quest_done_with_the_embedded_model() -> None:
+    play_tour("smollm2-135m")
+
+
+@pytest.mark.model
+def test_pictures_are_taken_and_show_something(tmp_path: Path) -> None:
+    command = ["xvfb-run", "-a", "-s", "-screen 0 1280x720x24", GODOT, "--path", str(GAME)]
+    command += ["--rendering-driver", "opengl3", "--audio-driver", "Dummy"]
+    command += ["--", "--screenshots", str(tmp_path), "--model", "none"]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=240, env=environment()
+        )
+    except FileNotFoundError:
+        pytest.skip("xvfb-run is not installed: no virtual screen")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in PICTURES:
+        assert num_colours(tmp_path / f"{name}.png") > 200, f"{name}.png is blank"
+        assert (ROOT / "docs" / "images" / f"{name}.png").is_file()
+
+
+def num_colours(path: Path) -> int:
+    """How many different pixels a PNG of 8-bit RGB or RGBA has, before its filters are undone."""
+    data = path.read_bytes()
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    width, height, depth, kind = struct.unpack(">IIBB", data[16:26])
+    assert (width, height, depth) == (1280, 720, 8)
+    at, packed = 8, b""
+    while at < len(data):
+        (length,) = struct.unpack(">I", data[at : at + 4])
+        if data[at + 4 : at + 8] == b"IDAT":
+            packed += data[at + 8 : at + 8 + length]
+        at += length + 12
+    pixels, size = zlib.decompress(packed), {2: 3, 6: 4}[kind]
+    return len({pixels[at : at + size] for at in range(0, len(pixels) - size, size)})
+
+
+def test_the_rules_agree_with_those_of_the_terminal_game(tmp_path: Path) -> None:
+    """The same random deals, of sense and nonsense, give the same answers and inventories."""
+    operations = deals(random.Random(11), count(4000, 600))
+    (tmp_path / "operations.json").write_text(json.dumps(operations))
+    done = run_godot(
+        GAME, "res://tour/rules.tscn", "--", str(tmp_path / "operations.json"), timeout_s=120
+    )
+    told = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    assert len(told) == len(operations), done.stdout
+    world = village()
+    for operation, line in zip(operations, told, strict=True):
+        updates = world.begin(
+            operation["actor"], operation["id"], operation["tool"], operation["args"]
+        )
+        inventories = {
+            owner: dict(world.ledger.inventory(owner).items) for owner in world.ledger.owners
+        }
+        wanted = {
+            "updates": [[update.status, update.reason] for update in updates],
+            "inventories": inventories,
+        }
+        assert json.loads(line) == wanted, operation
+
+
+def village() -> SimulatedWorld:
+    world = load_world_file(ROOT / "sample_game" / "world.json")
+    npcs = ROOT / "sample_game" / "npcs"
+    inventories = {
+        npc.id: yaml.safe_load((npcs / f"{npc.id}.yaml").read_text()).get("inventory", {})
+        for npc in world.npcs
+    }
+    return SimulatedWorld(world, inventories)
+
+
+def deals(rng: random.Random, number: int) -> list[dict[str, Any]]:
+    world = village()
+    people = [world.player_id, *world.npc_ids]
+    items = [*world.items, "moonbeam"]
+    operations = []
+    for action_id in range(1, number + 1):
+        tool = rng.choice(
+            ["inventory_give", "inventory_take", "inventory_trade", "inventory_use",
+             "inventory_equip", "emote", "dance"]
+        )  # fmt: skip
+        args: dict[str, Any] = {
+            "item": rng.choice(items),
+            "count": rng.choice([1, 1, 1, 2, 30, 0, "two"]),
+            "give_item": rng.choice(items),
+            "give_count": rng.choice([1, 1, 2]),
+            "take_item": rng.choice(["coin", *items]),
+            "take_count": rng.choice([1, 2, 4, 10]),
+        }
+        if rng.random() < 0.7:
+            args[rng.choice(["to", "partner", "source"])] = rng.choice([*people, "nobody"])
+        operations.append(
+            {"id": action_id, "actor": rng.choice(people), "tool": tool, "args": args}
+        )
+    return operations

@@ -381,7 +381,11 @@ namespace NpcBrain.Standalone
                 if (pid != 0)
                 {
                     pids.Add(pid);
-                    Stage.Check(!Stage.IsRunning(pid), "no process after Stop");
+                    while (Stage.IsRunning(pid) && watch.ElapsedMilliseconds < 2000)
+                    {
+                        System.Threading.Thread.Sleep(5);
+                    }
+                    Stage.Check(!Stage.IsRunning(pid), "no process 2 s after Stop, cycle " + cycle);
                 }
                 int now = System.Diagnostics.Process.GetCurrentProcess().Threads.Count;
                 numThreads = cycle == numCycles / 2 ? now : numThreads;

@@ -2,7 +2,15 @@
 
 import os
 
+import pytest
+
 
 def count(full: int, ci: int) -> int:
     """`full` when everything was asked for, else `ci`."""
     return full if os.environ.get("NPC_BRAIN_FULL") == "1" else ci
+
+
+needs_full = pytest.mark.skipif(
+    os.environ.get("NPC_BRAIN_FULL") != "1", reason="slow: runs with `run.py test --full` only"
+)
+"""For what another test shows as well, more quickly."""

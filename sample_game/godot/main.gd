@@ -110,7 +110,7 @@ func _play_tour() -> void:
 	var tour := Tour.new(bridge)
 	add_child(tour)
 	tour.finished.connect(func(is_won: bool) -> void: get_tree().quit(0 if is_won else 1))
-	tour.play.call(VillageFiles.path_of("scripts/tour.txt"))
+	tour.play.call(VillageFiles.path_of("tour.txt"))
 
 
 func _build_stage() -> void:

@@ -12,7 +12,9 @@ ROOT = Path(__file__).resolve().parents[2]
 ADDON_PROJECT = ROOT / "engine_bridges" / "godot"
 GODOT = os.environ.get("GODOT", "")
 
-needs_godot = pytest.mark.skipif(not GODOT, reason="GODOT is not set: the path of a Godot 4 program")
+needs_godot = pytest.mark.skipif(
+    not GODOT, reason="GODOT is not set: the path of a Godot 4 program"
+)
 
 _ERROR = re.compile(r"^(SCRIPT ERROR|ERROR|USER ERROR)\b.*", re.MULTILINE)
 

@@ -1,7 +1,9 @@
 """The sample game in Godot: its story to the end without a player, its pictures, its rules."""
 
 import json
+import os
 import random
+import shutil
 import struct
 import subprocess
 import zlib
@@ -14,9 +16,28 @@ import yaml
 from npc_brain.simulation.simulated_world import SimulatedWorld
 from npc_brain.simulation.world_file import load_world_file
 from tests.bridges.godot import GODOT, ROOT, environment, import_project, needs_godot, run_godot
-from tests.counts import count
+from tests.counts import count, needs_full
 
 GAME = ROOT / "sample_game" / "godot"
+TEMPLATE = os.environ.get("GODOT_TEMPLATE", "")
+PRESET = """[preset.0]
+name="Linux"
+platform="Linux"
+runnable=true
+export_filter="all_resources"
+include_filter="data/*"
+exclude_filter=""
+export_path=""
+
+[preset.0.options]
+custom_template/release="{template}"
+binary_format/embed_pck=false
+binary_format/architecture="x86_64"
+texture_format/s3tc_bptc=true
+texture_format/etc2_astc=false
+npc_brain/include_sidecar=true
+npc_brain/sidecar_folder="{folder}"
+"""
 PICTURES = ("talking", "walking", "trading", "overlay")
 
 pytestmark = [needs_godot, pytest.mark.timeout(600)]
@@ -48,9 +69,45 @@ def test_the_tour_ends_with_the_quest_done_without_a_language_model() -> None:
         assert outcome in said, said
 
 
+@needs_full
 @pytest.mark.model
 def test_the_tour_ends_with_the_quest_done_with_the_embedded_model() -> None:
     play_tour("smollm2-135m")
+
+
+@pytest.mark.skipif(not TEMPLATE, reason="GODOT_TEMPLATE is not set: the release template")
+@pytest.mark.model
+def test_an_exported_game_plays_the_tour_without_python(
+    packed_sidecar: Path, tmp_path: Path
+) -> None:
+    """The packed sidecar beside the game, and neither a PATH nor a cache."""
+    project = tmp_path / "project"
+    shutil.copytree(GAME, project, ignore=shutil.ignore_patterns(".godot"))
+    (project / "export_presets.cfg").write_text(
+        PRESET.format(template=TEMPLATE, folder=packed_sidecar)
+    )
+    game = tmp_path / "game" / "alderford.x86_64"
+    game.parent.mkdir()
+    import_project(project)
+    exported = run_godot(project, "--export-release", "Linux", str(game))
+    assert exported.returncode == 0, exported.stdout
+    shutil.rmtree(project)
+    (tmp_path / "nothing").mkdir()
+    played = subprocess.run(
+        [game, "--headless", "--", "--tour"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=240,
+        env={
+            "PATH": str(tmp_path / "nothing"),
+            "HOME": str(tmp_path),
+            "NPC_BRAIN_CACHE": str(tmp_path / "nothing"),
+        },
+    )
+    assert played.returncode == 0, played.stdout
+    assert "The quest is done." in played.stdout
+    assert "sidecar ready" in played.stdout, played.stdout
 
 
 @pytest.mark.model

@@ -17,7 +17,7 @@ from npc_brain.simulation.walking import Update
 from npc_brain.simulation.world_file import load_world_file
 from sample_game.terminal.commands import Attack, Give, Go, Mistake, Talk, Wait, parse
 from sample_game.terminal.game import names_in
-from tests.counts import count
+from tests.counts import count, needs_full
 
 ROOT = Path(__file__).parents[2]
 UNITY = ROOT / "engine_bridges" / "unity"
@@ -146,6 +146,7 @@ def test_commands_mean_what_they_mean_in_the_terminal(tavern: Path) -> None:
                 assert verb == type(other).__name__, line
 
 
+@needs_full
 def test_the_tour_ends_the_quest_without_a_model(tavern: Path) -> None:
     said = _tour(tavern, "none")
     assert "said by the model" not in said

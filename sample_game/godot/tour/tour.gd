@@ -31,6 +31,8 @@ func play(path: String) -> void:
 		func(npc_id: String, text: String) -> void: print("      - %s: %s" % [npc_id, text])
 	)
 	await wait_ready()
+	var model: Dictionary = NpcBrain.welcome.get("model", {})
+	print("sidecar %s, model %s" % [NpcBrain.phase, model.get("name", "none")])
 	for line in FileAccess.get_file_as_string(path).split("\n"):
 		var command := line.strip_edges()
 		if command.is_empty() or command.begins_with("#"):

@@ -1,18 +1,13 @@
 class_name VillageFiles
 extends RefCounted
-## Where the village's files are: beside the project while it is edited, beside an exported game.
+## The village's files: those of the terminal game, through links in [code]data/[/code].
 
-const Finder := preload("res://addons/npc_brain/sidecar/sidecar_finder.gd")
+const FOLDER := "res://data"
 
 
-## The path of a file of the sample game, as [code]world.json[/code] or [code]npcs/mira.yaml[/code].
+## The path of a file, as [code]world.json[/code] or [code]npcs/mira.yaml[/code].
 static func path_of(file: String) -> String:
-	if OS.has_feature("editor"):
-		return (
-			ProjectSettings.globalize_path("res://").path_join("..").path_join(file).simplify_path()
-		)
-	var packed := Finder.packed_dir().path_join(file)
-	return packed if FileAccess.file_exists(packed) else "res://data".path_join(file)
+	return FOLDER.path_join(file)
 
 
 ## What a JSON file says, with whole numbers as integers; empty when it cannot be read.

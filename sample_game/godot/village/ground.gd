@@ -160,11 +160,21 @@ func _closed_to(walker: String) -> Array[Vector2i]:
 func _path(start: Vector2i, goal: Vector2i, closed: Array[Vector2i]) -> Array[Vector2i]:
 	var grid := _grid(closed)
 	var best: Array[Vector2i] = []
+	var least := INF
 	for end in _ends(goal, grid):
 		var way := grid.get_id_path(start, end)
-		if not way.is_empty() and (best.is_empty() or way.size() < best.size()):
+		var cost := _cost_of_way(way)
+		if not way.is_empty() and cost < least:
+			least = cost
 			best = way
 	return best.slice(1)
+
+
+func _cost_of_way(way: Array[Vector2i]) -> float:
+	var cost := 0.0
+	for index in range(1, way.size()):
+		cost += Vector2(way[index - 1]).distance_to(way[index]) * cost_of(way[index])
+	return cost
 
 
 ## The goal itself, or the cells around it.

@@ -1,0 +1,39 @@
+"""The village's ways in Godot cost what they cost in the terminal game."""
+
+import json
+import math
+from itertools import pairwise
+
+import pytest
+
+from npc_brain.simulation.simulated_world import SimulatedWorld
+from npc_brain.simulation.world_file import load_world_file
+from tests.bridges.godot import ROOT, import_project, needs_godot, run_godot
+
+GAME = ROOT / "sample_game" / "godot"
+
+
+@needs_godot
+@pytest.mark.timeout(300)
+def test_the_way_to_every_cell_costs_the_same_as_in_the_terminal_game() -> None:
+    """Which of several equally cheap ways is taken may differ."""
+    import_project(GAME)
+    done = run_godot(GAME, "res://tour/ways.tscn", timeout_s=60)
+    told = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
+    world = load_world_file(ROOT / "sample_game" / "world.json")
+    ground = SimulatedWorld(world, {npc.id: {} for npc in world.npcs}).ground
+    start = ground.positions[world.player.id]
+    columns = len(world.map[0])
+    assert len(told) == columns * len(world.map), done.stdout
+
+    def cost(way: list[tuple[int, int]]) -> float:
+        return sum(
+            math.dist(here, there) * world.terrain_at(there).cost
+            for here, there in pairwise([start, *way])
+        )
+
+    for index, cells in enumerate(told):
+        goal = (index % columns, index // columns)
+        way = [(x, y) for x, y in cells]
+        wanted = list(ground.path(world.player.id, goal) or ())
+        assert cost(way) == pytest.approx(cost(wanted)), f"{goal}: {way}, wanted {wanted}"

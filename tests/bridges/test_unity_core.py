@@ -46,6 +46,14 @@ def run_tests(program: Path, group: str, timeout_s: float = 240) -> None:
     assert done.returncode == 0, told
 
 
+def test_the_message_classes_are_those_of_the_schemas() -> None:
+    script = PACKAGE.parent / "make_messages.py"
+    checked = subprocess.run(
+        [sys.executable, str(script), "--check"], capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
 def test_codec(program: Path) -> None:
     run_tests(program, "codec/")
 

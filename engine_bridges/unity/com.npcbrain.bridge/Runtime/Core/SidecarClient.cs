@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Diagnostics;
+using NpcBrain.Protocol;
 
 namespace NpcBrain
 {
@@ -230,6 +231,15 @@ namespace NpcBrain
                 MessageSent(message);
             }
             return id;
+        }
+
+        /// <summary>Sends a message of a class; see the other <c>Send</c>.</summary>
+        public long Send(
+            IMessageBody body,
+            string npcId = null,
+            Action<IDictionary<string, object>> onAnswer = null)
+        {
+            return Send(body.MessageType, body.ToMap(), npcId, onAnswer);
         }
 
         /// <summary>From now on messages about the NPC that answer nothing go to the handler.</summary>

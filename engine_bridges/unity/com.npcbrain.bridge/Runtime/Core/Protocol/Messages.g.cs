@@ -32,7 +32,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static ActionUpdate Read(IDictionary<string, object> map)
         {
             ActionUpdate made = new ActionUpdate();
@@ -57,7 +58,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static Goodbye Read(IDictionary<string, object> map)
         {
             Goodbye made = new Goodbye();
@@ -94,7 +96,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static Hello Read(IDictionary<string, object> map)
         {
             Hello made = new Hello();
@@ -119,7 +122,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static NpcDespawn Read(IDictionary<string, object> map)
         {
             NpcDespawn made = new NpcDespawn();
@@ -148,7 +152,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static NpcEvent Read(IDictionary<string, object> map)
         {
             NpcEvent made = new NpcEvent();
@@ -199,7 +204,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static NpcHear Read(IDictionary<string, object> map)
         {
             NpcHear made = new NpcHear();
@@ -243,7 +249,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static NpcSee Read(IDictionary<string, object> map)
         {
             NpcSee made = new NpcSee();
@@ -280,7 +287,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static NpcSpawn Read(IDictionary<string, object> map)
         {
             NpcSpawn made = new NpcSpawn();
@@ -304,7 +312,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static Ping Read(IDictionary<string, object> map)
         {
             Ping made = new Ping();
@@ -329,7 +338,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static StateLoad Read(IDictionary<string, object> map)
         {
             StateLoad made = new StateLoad();
@@ -355,7 +365,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static StateSave Read(IDictionary<string, object> map)
         {
             StateSave made = new StateSave();
@@ -377,7 +388,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static StatsRequest Read(IDictionary<string, object> map)
         {
             StatsRequest made = new StatsRequest();
@@ -422,7 +434,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static ToolRegister Read(IDictionary<string, object> map)
         {
             ToolRegister made = new ToolRegister();
@@ -465,7 +478,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static ToolResult Read(IDictionary<string, object> map)
         {
             ToolResult made = new ToolResult();
@@ -494,7 +508,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static TurnCancel Read(IDictionary<string, object> map)
         {
             TurnCancel made = new TurnCancel();
@@ -556,7 +571,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static WorldPatch Read(IDictionary<string, object> map)
         {
             WorldPatch made = new WorldPatch();
@@ -619,7 +635,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static WorldSync Read(IDictionary<string, object> map)
         {
             WorldSync made = new WorldSync();
@@ -652,7 +669,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static ActionCancel Read(IDictionary<string, object> map)
         {
             ActionCancel made = new ActionCancel();
@@ -694,7 +712,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static ActionRequest Read(IDictionary<string, object> map)
         {
             ActionRequest made = new ActionRequest();
@@ -736,7 +755,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static Error Read(IDictionary<string, object> map)
         {
             Error made = new Error();
@@ -777,7 +797,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static NpcState Read(IDictionary<string, object> map)
         {
             NpcState made = new NpcState();
@@ -802,7 +823,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static Ok Read(IDictionary<string, object> map)
         {
             Ok made = new Ok();
@@ -827,7 +849,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static Pong Read(IDictionary<string, object> map)
         {
             Pong made = new Pong();
@@ -853,7 +876,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static StateSaved Read(IDictionary<string, object> map)
         {
             StateSaved made = new StateSaved();
@@ -915,7 +939,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static Stats Read(IDictionary<string, object> map)
         {
             Stats made = new Stats();
@@ -962,7 +987,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static Status Read(IDictionary<string, object> map)
         {
             Status made = new Status();
@@ -1003,7 +1029,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static ToolCall Read(IDictionary<string, object> map)
         {
             ToolCall made = new ToolCall();
@@ -1048,7 +1075,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static TurnEnded Read(IDictionary<string, object> map)
         {
             TurnEnded made = new TurnEnded();
@@ -1098,7 +1126,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static TurnLine Read(IDictionary<string, object> map)
         {
             TurnLine made = new TurnLine();
@@ -1137,7 +1166,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static TurnStarted Read(IDictionary<string, object> map)
         {
             TurnStarted made = new TurnStarted();
@@ -1169,7 +1199,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static TurnToken Read(IDictionary<string, object> map)
         {
             TurnToken made = new TurnToken();
@@ -1220,7 +1251,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static Welcome Read(IDictionary<string, object> map)
         {
             Welcome made = new Welcome();
@@ -1253,7 +1285,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static CellChange Read(IDictionary<string, object> map)
         {
             CellChange made = new CellChange();
@@ -1285,7 +1318,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static ClientInfo Read(IDictionary<string, object> map)
         {
             ClientInfo made = new ClientInfo();
@@ -1334,7 +1368,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static Entity Read(IDictionary<string, object> map)
         {
             Entity made = new Entity();
@@ -1367,7 +1402,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static Inventory Read(IDictionary<string, object> map)
         {
             Inventory made = new Inventory();
@@ -1419,7 +1455,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static Item Read(IDictionary<string, object> map)
         {
             Item made = new Item();
@@ -1461,7 +1498,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static Limits Read(IDictionary<string, object> map)
         {
             Limits made = new Limits();
@@ -1491,7 +1529,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static ModelStatus Read(IDictionary<string, object> map)
         {
             ModelStatus made = new ModelStatus();
@@ -1523,7 +1562,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static NavEdge Read(IDictionary<string, object> map)
         {
             NavEdge made = new NavEdge();
@@ -1556,7 +1596,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static NavGraph Read(IDictionary<string, object> map)
         {
             NavGraph made = new NavGraph();
@@ -1593,7 +1634,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static NavGrid Read(IDictionary<string, object> map)
         {
             NavGrid made = new NavGrid();
@@ -1639,7 +1681,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static Place Read(IDictionary<string, object> map)
         {
             Place made = new Place();
@@ -1683,7 +1726,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static Removed Read(IDictionary<string, object> map)
         {
             Removed made = new Removed();
@@ -1726,7 +1770,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static ToolUse Read(IDictionary<string, object> map)
         {
             ToolUse made = new ToolUse();
@@ -1769,7 +1814,8 @@ namespace NpcBrain.Protocol
             return fields.Map;
         }
 
-        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.</summary>
+        /// <summary>Reads a body; what is absent or of a wrong type keeps its default.
+        /// </summary>
         public static TurnTimings Read(IDictionary<string, object> map)
         {
             TurnTimings made = new TurnTimings();

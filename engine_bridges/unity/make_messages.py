@@ -1,8 +1,8 @@
 """Writes the C# classes of all messages from `schemas/`.
 
-Run it after the schemas change: `python engine_bridges/unity/make_messages.py`; `--check` only tells
-whether `Messages.g.cs` is stale. A class has a field for each of the schema's, in its order; what
-the schema gives no default may be null and is then not written.
+Run it after the schemas change: `python engine_bridges/unity/make_messages.py`; `--check` only
+tells whether `Messages.g.cs` is stale. A class has a field for each of the schema's, in its order;
+what the schema gives no default may be null and is then not written.
 """
 
 import json
@@ -108,7 +108,7 @@ def reader(bodies: list[tuple[str, str, bool, dict[str, Any]]]) -> Iterator[str]
     yield "    public static class Messages"
     yield "    {"
     for side, is_from_sidecar in (("FromSidecar", True), ("FromEngine", False)):
-        yield "        /// <summary>Reads the body of a message by its type; null for an unknown one."
+        yield "        /// <summary>Reads a message's body by its type; null for an unknown one."
         yield "        /// </summary>"
         yield f"        public static IMessageBody {side}(string type, {_MAP} body)"
         yield "        {"

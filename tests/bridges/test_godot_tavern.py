@@ -20,24 +20,6 @@ from tests.counts import count, needs_full
 
 GAME = ROOT / "sample_game" / "godot"
 TEMPLATE = os.environ.get("GODOT_TEMPLATE", "")
-PRESET = """[preset.0]
-name="Linux"
-platform="Linux"
-runnable=true
-export_filter="all_resources"
-include_filter="data/*"
-exclude_filter=""
-export_path=""
-
-[preset.0.options]
-custom_template/release="{template}"
-binary_format/embed_pck=false
-binary_format/architecture="x86_64"
-texture_format/s3tc_bptc=true
-texture_format/etc2_astc=false
-npc_brain/include_sidecar=true
-npc_brain/sidecar_folder="{folder}"
-"""
 PICTURES = ("talking", "walking", "trading", "overlay")
 
 pytestmark = [needs_godot, pytest.mark.timeout(600)]
@@ -83,9 +65,9 @@ def test_an_exported_game_plays_the_tour_without_python(
     """The packed sidecar beside the game, and neither a PATH nor a cache."""
     project = tmp_path / "project"
     shutil.copytree(GAME, project, ignore=shutil.ignore_patterns(".godot"))
-    (project / "export_presets.cfg").write_text(
-        PRESET.format(template=TEMPLATE, folder=packed_sidecar)
-    )
+    shutil.copytree(packed_sidecar, project / "npc_brain_sidecar")
+    with (project / "export_presets.cfg").open("a") as preset:
+        preset.write(f'custom_template/release="{TEMPLATE}"\n')
     game = tmp_path / "game" / "alderford.x86_64"
     game.parent.mkdir()
     import_project(project)

@@ -19,6 +19,7 @@ const QUIET_S := 0.4
 ## How often one walks after somebody who walks on.
 const MAX_APPROACHES := 4
 const LOST := "The sidecar does not answer; looking for it again."
+const TRADED := "You get {give_count} x {give_item_name} for {take_count} x {take_item_name}."
 const YamlReader := preload("res://addons/npc_brain/definition/yaml_reader.gd")
 const ENDS: PackedStringArray = ["done", "failed", "refused", "cancelled"]
 
@@ -47,7 +48,7 @@ func _ready() -> void:
 	for id in characters:
 		_requests[id] = {}
 		add_child(characters[id])
-	NpcBrain.disconnected.connect(func(_why: String) -> void: noticed.emit(LOST))
+	NpcBrain.disconnected.connect(_on_disconnected)
 	NpcBrain.connected.connect(_on_connected)
 
 
@@ -169,6 +170,15 @@ func _new_character(id: String) -> NpcCharacter:
 	return character
 
 
+func _on_disconnected(_why: String) -> void:
+	if not is_queued_for_deletion() and is_inside_tree():
+		noticed.emit(LOST)
+
+
+func _exit_tree() -> void:
+	NpcBrain.disconnected.disconnect(_on_disconnected)
+
+
 func _on_connected(resumed: bool) -> void:
 	if not resumed:
 		for id in _requests:
@@ -209,6 +219,8 @@ func _publish_update(update: Dictionary) -> void:
 		of_actor.erase(update["id"])
 		var why := "" if reason.is_empty() else " (%s)" % reason
 		acted.emit(actor, "%s %s%s" % [action.tool, status, why])
+		if action.tool == "inventory_trade" and status == "done":
+			noticed.emit(TRADED.format(result))
 		_stir()
 	match status:
 		"accepted":

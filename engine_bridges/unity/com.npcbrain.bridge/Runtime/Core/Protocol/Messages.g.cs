@@ -1831,7 +1831,7 @@ namespace NpcBrain.Protocol
     /// <summary>All messages of the protocol.</summary>
     public static class Messages
     {
-        /// <summary>Reads the body of a message by its type; null for an unknown one.
+        /// <summary>Reads a message's body by its type; null for an unknown one.
         /// </summary>
         public static IMessageBody FromSidecar(string type, IDictionary<string, object> body)
         {
@@ -1872,7 +1872,7 @@ namespace NpcBrain.Protocol
             }
         }
 
-        /// <summary>Reads the body of a message by its type; null for an unknown one.
+        /// <summary>Reads a message's body by its type; null for an unknown one.
         /// </summary>
         public static IMessageBody FromEngine(string type, IDictionary<string, object> body)
         {

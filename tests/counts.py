@@ -10,7 +10,6 @@ def count(full: int, ci: int) -> int:
     return full if os.environ.get("NPC_BRAIN_FULL") == "1" else ci
 
 
-needs_full = pytest.mark.skipif(
-    os.environ.get("NPC_BRAIN_FULL") != "1", reason="slow: runs with `run.py test --full` only"
-)
+NEEDS_FULL_REASON = "slow: runs with `run.py test --full` only"
+needs_full = pytest.mark.skipif(os.environ.get("NPC_BRAIN_FULL") != "1", reason=NEEDS_FULL_REASON)
 """For what another test shows as well, more quickly."""

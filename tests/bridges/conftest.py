@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.counts import NEEDS_FULL_REASON
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 
@@ -21,6 +23,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for report in terminalreporter.stats.get("skipped", [])
         if HERE in (terminalreporter.config.rootpath / report.nodeid.split("::")[0]).parents
     )
+    reasons.pop(NEEDS_FULL_REASON, None)
     if not reasons:
         return
     terminalreporter.section("ENGINE BRIDGES NOT FULLY TESTED", sep="!", yellow=True, bold=True)

@@ -290,7 +290,8 @@ def test_every_engine_name_is_listed_with_its_version() -> None:
     engine = {re.sub(r"Attribute$", "", name) for text in stubs for name in declared.findall(text)}
     page = (PACKAGE / "Documentation~" / "compatibility.md").read_text(encoding="utf-8")
     listed = {word for quoted in re.findall(r"`([^`]+)`", page) for word in quoted.split(".")}
-    code = "\n".join(code_of(path) for path in sources())
+    # Core sees no engine: its assembly definition forbids it.
+    code = "\n".join(code_of(path) for path in sources() if "Core" not in path.parts)
     used = {name for name in engine if re.search(rf"\b{name}\b", code)}
     assert len(used) > 20
     assert sorted(used - listed) == []

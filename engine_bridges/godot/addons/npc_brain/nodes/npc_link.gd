@@ -4,12 +4,14 @@ extends RefCounted
 const Client := preload("res://addons/npc_brain/npc_brain_client.gd")
 const DebugFeed := preload("res://addons/npc_brain/nodes/debug_feed.gd")
 
-const _AUTOLOAD := ^"/root/NpcBrain"
+const _AUTOLOAD := ^"NpcBrain"
 
 
 ## The autoload client; null when the plugin is not enabled.
 static func client_of(node: Node) -> Client:
-	var client := node.get_node_or_null(_AUTOLOAD) as Client
+	if not node.is_inside_tree():
+		return null
+	var client := node.get_tree().root.get_node_or_null(_AUTOLOAD) as Client
 	if client != null and not Engine.is_editor_hint():
 		DebugFeed.attach_to(client)
 	return client

@@ -1,10 +1,83 @@
-"""A local brain for game characters: a sidecar process, authored states, a language model."""
+"""A local brain for game characters: a sidecar process, authored states, a language model.
 
+The public names are imported when they are first used, so that importing a part of the package
+does not import all of it.
+"""
+
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from npc_brain.client.blocking import BlockingClient, BlockingTurn
+    from npc_brain.client.client import Client, Handlers
+    from npc_brain.client.sidecar import Sidecar
+    from npc_brain.client.turn import Turn
+    from npc_brain.decision.mind import Mind
+    from npc_brain.decision.stage import Stage
+    from npc_brain.errors import NpcBrainError
+    from npc_brain.world.model import (
+        CellChange,
+        Entity,
+        Inventory,
+        Item,
+        NavEdge,
+        NavGraph,
+        NavGrid,
+        Place,
+        Removed,
+        WorldPatch,
+        WorldSnapshot,
+    )
+
+__all__ = [
+    "BlockingClient",
+    "BlockingTurn",
+    "CellChange",
+    "Client",
+    "Entity",
+    "Handlers",
+    "Inventory",
+    "Item",
+    "Mind",
+    "NavEdge",
+    "NavGraph",
+    "NavGrid",
+    "NpcBrainError",
+    "Place",
+    "Removed",
+    "Sidecar",
+    "Stage",
+    "Turn",
+    "WorldPatch",
+    "WorldSnapshot",
+    "__version__",
+]
+
+_WORLD_MODEL = "npc_brain.world.model"
+_MODULES = {
+    "BlockingClient": "npc_brain.client.blocking",
+    "BlockingTurn": "npc_brain.client.blocking",
+    "Client": "npc_brain.client.client",
+    "Handlers": "npc_brain.client.client",
+    "Mind": "npc_brain.decision.mind",
+    "NpcBrainError": "npc_brain.errors",
+    "Sidecar": "npc_brain.client.sidecar",
+    "Stage": "npc_brain.decision.stage",
+    "Turn": "npc_brain.client.turn",
+}
 
 try:
     __version__ = version("npc-brain")
 except PackageNotFoundError:  # run from a checkout that was never installed
     __version__ = "0+unknown"
 
-__all__ = ["__version__"]
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULES.get(name, _WORLD_MODEL)), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -66,6 +66,8 @@ DEFAULT_LINES: Mapping[str, tuple[str, ...]] = {
     "follow_failed": ("I can't follow you there.",),
     "stop": ("I'll stay right here.",),
     "stop_failed": ("I wasn't doing anything.",),
+    "emote": ("There.", "Like this."),
+    "offer_choices": ("Well, what will it be?",),
     "remember": ("I'll remember that.",),
     "recall": ("I remember: {memories}.",),
     "recall_none": ("I don't remember anything about that.",),

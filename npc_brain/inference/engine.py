@@ -16,7 +16,7 @@ from threading import Condition, Thread
 from npc_brain.clock import Clock
 from npc_brain.errors import ErrorCode, InferenceError
 from npc_brain.inference.chat import BackendStats, FinishReason
-from npc_brain.inference.decoder import Decoder, Logits
+from npc_brain.inference.decoder import PREFILL_CHUNK, Decoder, Logits
 from npc_brain.inference.media.soft_tokens import decoder_input
 from npc_brain.inference.prefix_cache import PrefixCache
 from npc_brain.inference.request import GenerationRequest
@@ -24,9 +24,6 @@ from npc_brain.inference.slots import Slot, SlotTable
 
 _log = logging.getLogger(__name__)
 
-PREFILL_CHUNK = 128
-"""Most prompt tokens between two looks at cancels and deadlines. Larger chunks gain nothing: with
-SmolLM2-135M 32 to 512 tokens a chunk differ by less than a third."""
 _MIN_PREFILL_CHUNK = 16
 _CHUNK_TARGET_S = 0.25
 """How long a chunk may take; a slow model's chunks become smaller."""

@@ -1,4 +1,4 @@
-"""Runs a decoder's graph with ONNX Runtime; the only decoder that needs real weights.
+"""Runs a graph that our importers wrote, with ONNX Runtime.
 
 Every slot owns a lane of preallocated KV buffers, which the graph reads and appends to in place.
 Knows token ids and logits only: no text, sampling or scheduling.
@@ -14,15 +14,12 @@ import numpy.typing as npt
 import onnxruntime as ort
 
 from npc_brain.errors import InferenceError, ModelError
-from npc_brain.inference.decoder import KVSnapshot, Logits
+from npc_brain.inference.decoder import PREFILL_CHUNK, KVSnapshot, Logits
 from npc_brain.inference.embedding_table import EmbeddingTable, Floats
 from npc_brain.inference.kv_cache import KVCache, KVShape
 from npc_brain.inference.model_dir import GRAPH_FILE, ModelInfo, load_model_info
 from npc_brain.inference.providers import CPU, open_session, session_options
 from npc_brain.inference.slot_decoder import SlotDecoder, soft_rows
-
-PREFILL_CHUNK = 128
-"""Tokens per call in a prefill: longer ones are not faster, and this bounds how long one takes."""
 
 _CPU = "cpu"
 

@@ -21,13 +21,10 @@ import numpy.typing as npt
 import onnxruntime as ort
 
 from npc_brain.errors import InferenceError, ModelError
-from npc_brain.inference.decoder import KVSnapshot, Logits
+from npc_brain.inference.decoder import PREFILL_CHUNK, KVSnapshot, Logits
 from npc_brain.inference.model_dir import ModelInfo, load_model_info
 from npc_brain.inference.providers import CPU, open_session, session_options
 from npc_brain.inference.slot_decoder import SlotDecoder, soft_rows
-
-PREFILL_CHUNK = 128
-"""Tokens per call in a prefill: bounds how long one takes and how large its buffers are."""
 
 _DTYPES: dict[str, type[np.generic]] = {
     "tensor(float)": np.float32,

@@ -19,7 +19,7 @@ from npc_brain.npc.definition import (
     Transition,
     duration_s,
 )
-from npc_brain.npc.effects import Compute, EffectError, Use, parse_effect
+from npc_brain.npc.effects import OWN_EFFECTS, Compute, EffectError, Use, parse_effect
 from npc_brain.npc.expressions import RESERVED_NAMES, ExpressionError, Uses, did_you_mean
 from npc_brain.npc.guards import compile_guard
 from npc_brain.npc.line_checks import check_lines
@@ -53,17 +53,25 @@ class WorldIds:
             ),
         )
 
-    def of_domain(self, domain: str) -> tuple[frozenset[str], str]:
+    def of_domain(self, domain: Domain) -> tuple[frozenset[str], str]:
         """The ids that a tool argument of `domain` may have, and what to call one."""
-        if domain == Domain.PLACE:
-            return self.places, "place"
-        if domain == Domain.TAG:
-            return self.tags, "tag"
-        if domain == Domain.TARGET:
-            return self.places | self.entities, "place or entity"
-        if domain in (Domain.PERSON, Domain.HOLDER, Domain.INVENTORY):
-            return self.entities, "entity"
-        return self.items, "item"
+        match domain:
+            case Domain.PLACE:
+                return self.places, "place"
+            case Domain.TAG:
+                return self.tags, "tag"
+            case Domain.TARGET:
+                return self.places | self.entities, "place or entity"
+            case Domain.PERSON | Domain.HOLDER | Domain.INVENTORY:
+                return self.entities, "entity"
+            case (
+                Domain.ITEM
+                | Domain.HELD_ITEM
+                | Domain.USABLE_ITEM
+                | Domain.WEARABLE_ITEM
+                | Domain.SPEAKER_ITEM
+            ):
+                return self.items, "item"
 
 
 def check(
@@ -327,7 +335,7 @@ class _Checker:
         tools = self.tools
         for index, effect in enumerate(effects):
             inner = (*at, index)
-            if tools is None and len(effect) == 1 and not effect.keys() & _OWN_EFFECTS:
+            if tools is None and len(effect) == 1 and not effect.keys() & OWN_EFFECTS:
                 continue
             try:
                 parsed = parse_effect(effect, self.kinds, tools or {}, has_event=has_event)
@@ -348,7 +356,7 @@ class _Checker:
             domain = schema.get("x-ref") or schema.get("items", {}).get("x-ref")
             if domain is None:
                 continue
-            known, what = self.world_ids.of_domain(domain)
+            known, what = self.world_ids.of_domain(Domain(domain))
             for each in value if isinstance(value, list | tuple) else (value,):
                 if isinstance(each, str) and each and "{" not in each:
                     self._check_id((*at, name), each, known, what)
@@ -399,6 +407,3 @@ class _Checker:
                     at, f"state `{name}` cannot be reached", "unreachable_state",
                     "lead a transition to it or remove it",
                 )  # fmt: skip
-
-
-_OWN_EFFECTS = frozenset({"say", "bark", "set", "raise"})

@@ -84,6 +84,9 @@ class Assign:
     value: Scalar
 
 
+OWN_EFFECTS = frozenset({"say", "bark", "set", "raise"})
+"""The effects that are not tools."""
+
 AuthoredEffect = Say | Compute | Raise | Use
 """What an author writes."""
 
@@ -143,7 +146,7 @@ def parse_effect(
             raise EffectError(f"`raise` needs an event name, got {value!r}", (name,))
         return (Raise(value),)
     if name not in tools:
-        hint = did_you_mean(name, {*tools, "say", "bark", "set", "raise"})
+        hint = did_you_mean(name, {*tools, *OWN_EFFECTS})
         raise EffectError(
             f"unknown tool `{name}`", (name,), hint or _known_tools(tools), "unknown_tool"
         )

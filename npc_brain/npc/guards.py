@@ -14,8 +14,9 @@ no calls but the two above, and numbers are bounded, so that evaluation always e
 checked against the blackboard when the file is loaded. Fields of an event are only known when it
 comes: a comparison with one that is missing or of another type is false (`!=` is true).
 
-Why an own parser of 150 lines and not Python's `ast` with a white list: errors name the column and
-the mistake in the author's terms, and `ast.parse` can exhaust the stack on deep input.
+Why a parser of our own (`npc.expressions`) and not Python's `ast` with a white list: errors name
+the column and the mistake in the author's terms, and `ast.parse` can exhaust the stack on deep
+input.
 """
 
 from collections.abc import Mapping

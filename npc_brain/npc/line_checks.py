@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from npc_brain.npc.definition import DEFAULT_FALLBACK, Effect, NpcDefinition, State
-from npc_brain.npc.effects import PLACEHOLDER, placeholders
+from npc_brain.npc.effects import OWN_EFFECTS, PLACEHOLDER, placeholders
 from npc_brain.npc.expressions import did_you_mean
 from npc_brain.npc.machine import walk_states
 from npc_brain.npc.secrets import spelled_secret
@@ -19,7 +19,6 @@ from npc_brain.npc.source import DocPath, Problem, Source
 LINE_VALUES = frozenset({"name", "speaker"})
 """What every line can use besides the blackboard."""
 
-_OWN = frozenset({"say", "bark", "set", "raise"})
 _Line = tuple[DocPath, str, bool]
 """A line, where it is, and whether it can use fields of a tool's result."""
 
@@ -104,7 +103,7 @@ def _lines(definition: NpcDefinition) -> Iterator[_Line]:
 def _state_lines(at: DocPath, state: State) -> Iterator[_Line]:
     for index, heard in enumerate(state.heard):
         inner = (*at, "heard", index)
-        has_result = any(effect.keys() - _OWN for effect in heard.do)
+        has_result = any(effect.keys() - OWN_EFFECTS for effect in heard.do)
         yield from _each((*inner, "say"), heard.say, has_result=has_result)
         yield from _effect_lines((*inner, "do"), heard.do)
     yield from _effect_lines((*at, "enter"), state.enter)
@@ -122,7 +121,7 @@ def _effect_lines(at: DocPath, effects: Sequence[Effect]) -> Iterator[_Line]:
             inner = (*at, index, name)
             if name in ("say", "bark"):
                 yield from _each(inner, value, has_result=has_result)
-            elif name not in _OWN:
+            elif name not in OWN_EFFECTS:
                 for argument, text in value.items() if isinstance(value, dict) else [("", value)]:
                     yield from _each((*inner, argument), text)
                 has_result = True

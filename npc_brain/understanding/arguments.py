@@ -31,13 +31,10 @@ _KINDS: Mapping[str, frozenset[str]] = {
     ),
     "place": frozenset({"place"}),
     "person": frozenset({"person"}),
-    "npc": frozenset({"person"}),
     "holder": frozenset({"person", "object"}),
     "inventory": frozenset({"person", "object"}),
-    "entity": frozenset({"person", "object"}),
     "target": frozenset({"place", "person", "object"}),
     "tag": frozenset({"tag"}),
-    "any": frozenset({"item", "place", "person", "object", "tag"}),
 }
 """The kinds of mention that each `x-ref` accepts."""
 

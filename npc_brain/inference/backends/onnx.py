@@ -18,7 +18,8 @@ from npc_brain.inference.tokenizer import Tokenizer
 _log = logging.getLogger(__name__)
 
 _TOOL_PICKING_ARCHITECTURES = {"gemma4"}
-"""Smaller models choose functions no better than chance; see the design's measurements."""
+"""Smaller models choose functions no better than chance: SmolLM2 21 % of the lines in
+`tests/understanding`."""
 
 
 class OnnxBackend(DecoderBackend):

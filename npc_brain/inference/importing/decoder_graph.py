@@ -197,6 +197,7 @@ class _DecoderGraph:
         gate = self._matmul(h, index, "ffn_gate")
         up = self._matmul(h, index, "ffn_up")
         if spec.activation == "silu":
+            # x * sigmoid(alpha * x) is SiLU when alpha is 1, and this op is fused.
             gate = builder.op("QuickGelu", [gate], domain=MICROSOFT, alpha=1.0)
         else:
             gate = builder.op("FastGelu", [gate], domain=MICROSOFT)

@@ -75,7 +75,13 @@ class Persona(Authored):
     """Who the NPC is; goes into the prompt.
 
     Attributes:
+        name: What others call the NPC.
+        role: What the NPC is, in a few words: "innkeeper of the Drowsy Heron".
+        voice: How the NPC talks: "warm, quick, dry".
+        backstory: Where the NPC comes from, in a sentence or two.
+        knowledge: Facts that the NPC knows and may tell.
         secrets: Never told: they stay out of the prompt, and a line that spells one is replaced.
+        language: The language that a model is asked to speak.
     """
 
     name: Name
@@ -107,7 +113,13 @@ class Lines(Authored):
 
 
 class Safety(Authored):
-    """Words that the NPC does not take up (patterns, case-insensitive) and what it says instead."""
+    """What the NPC refuses to talk about.
+
+    Attributes:
+        refuse: Patterns; what was heard is not answered when one of them is found in it. Case does
+            not matter.
+        line: What the NPC says instead, as alternatives.
+    """
 
     refuse: Strings = ()
     line: Alternatives = ()
@@ -122,7 +134,13 @@ Any tool name: its arguments as a map, or one value for its first argument (`{go
 
 
 class Transition(Authored):
-    """A way out of a state, or what is done without leaving it (`do` without `to`)."""
+    """A way out of a state, or what is done without leaving it.
+
+    Attributes:
+        to: The state to enter; without it the NPC stays where it is.
+        guard: A condition; the transition is only taken when it is true.
+        do: Effects carried out on the way.
+    """
 
     to: StateName | None = None
     guard: Annotated[str | None, Field(alias="if")] = None
@@ -145,9 +163,18 @@ class Heard(Authored):
     taken. See `npc.triggers`.
 
     Attributes:
+        like: Sentences; one that means about the same matches.
+        min: How alike in meaning a sentence must be, from 0 to 1.
+        keywords: Words or phrases; any one of them matches.
+        pattern: A regular expression, searched for in what was heard. Case does not matter.
         wants: Ids (items, places, entities) one of which must be mentioned as well.
+        guard: A condition; the reaction only applies when it is true.
+        do: Effects carried out before anything is said.
         say: Lines to answer with, as alternatives. Without `say` the turn goes on to the tools and
             the model after `do`, with `prompt` as an added instruction.
+        prompt: An instruction added to the model's prompt for this turn.
+        emotion: The emotion of the line.
+        to: The state to enter afterwards.
         once: Matches only once in the NPC's life.
     """
 
@@ -173,11 +200,16 @@ class State(Authored):
         tools: Tools that are legal here, besides `say`. None: those of the parent, at the top none.
         mind: `model` asks the language model, `scripted` never does. None: as the parent, at
             the top `model`.
+        emotion: The emotion of lines said in this state, unless something else sets one.
+        enter: Effects carried out on entering the state.
+        exit: Effects carried out on leaving it.
+        heard: Reactions to what is said to the NPC, tried in order.
         on: By event name: a target, a transition, or a list of transitions with guards, in order.
             A key that is not a plain event name is a guard: taken as soon as it is true.
         after: By duration (`500ms`, `120s`, `5m`, `1h`) in this state: a target or transition. With
             a guard that is not true by then, taken as soon as it is.
         initial: The child entered with this state, when it has children.
+        states: States within this one; they inherit its tools, transitions and prompt.
     """
 
     prompt: str = ""
@@ -202,12 +234,17 @@ class NpcDefinition(Authored):
 
     Attributes:
         id: Default `npc_id`; the file's stem when the file does not say.
+        persona: Who the NPC is.
+        lines: What the NPC says without a model.
+        safety: What the NPC refuses to talk about.
         blackboard: The keys there are, with their first values; their types stay.
         inventory: What the game should give the NPC at the start, by item id.
         relationships: What the NPC thinks of others, by entity id; goes into the prompt.
         examples: Things a player may say that ask for a tool, by tool name, besides the tool's own.
-        tool_choice: None takes what suits the model in use.
-        deadline_ms: How long a turn may take unless `npc.hear` says otherwise.
+        tool_choice: Who chooses a tool for what was heard. By default what suits the model in use.
+        deadline_ms: How long a turn may take, unless `npc.hear` says otherwise.
+        initial: The state that the NPC starts in.
+        states: The state machine.
     """
 
     model_config = ConfigDict(json_schema_extra=_make_id_optional)

@@ -1,0 +1,51 @@
+"""docs/npc_files.md: its tables are up to date and complete, its examples are valid files."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from npc_brain.cli import main
+from npc_brain.cli.file_reference import tables, with_tables
+from npc_brain.errors import UsageError
+from npc_brain.npc.loader import parse_definition
+from npc_brain.tools.registry import BUILT_INS
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "npc_files.md"
+EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def test_the_tables_are_up_to_date() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert with_tables(page) == page, (
+        "run `npc-brain schema export schemas --npc-files docs/npc_files.md`"
+    )
+
+
+@pytest.mark.parametrize("name", tables())
+def test_every_key_is_explained(name: str) -> None:
+    for row in tables()[name].splitlines()[2:]:
+        assert not row.endswith("|  |"), row
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_examples_are_valid(example: str) -> None:
+    parse_definition(f"id: bo\n{example}", "npc_files.md", BUILT_INS)
+
+
+def test_a_stale_page_is_found_and_mended(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "page.md"
+    text = PAGE.read_text(encoding="utf-8")
+    page.write_text(text.replace("| `secrets` |", "| `secret` |"), encoding="utf-8")
+    assert main(["schema", "check", str(ROOT / "schemas"), "--npc-files", str(page)]) == 1
+    assert "page.md" in capsys.readouterr().out
+    assert main(["schema", "export", str(ROOT / "schemas"), "--npc-files", str(page)]) == 0
+    assert page.read_text(encoding="utf-8") == text
+
+
+def test_a_page_without_markers_is_refused() -> None:
+    with pytest.raises(UsageError, match="generated: file"):
+        with_tables("# NPC files\n")

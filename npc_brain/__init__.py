@@ -2,8 +2,15 @@
 
 The public names are imported when they are first used, so that importing a part of the package
 does not import all of it.
+
+Nothing phones home: some dependencies do, unless the environment forbids it before they are
+imported. So that is done here, before any other module of the package, and inherited by child
+processes. A process that imported one of them earlier has settled that for itself.
+
+Source: ONNX Runtime's Privacy.md; huggingface_hub's documentation of environment variables.
 """
 
+import os
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
@@ -66,6 +73,9 @@ _MODULES = {
     "Stage": "npc_brain.decision.stage",
     "Turn": "npc_brain.client.turn",
 }
+
+NO_TELEMETRY = {"ORT_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+os.environ.update(NO_TELEMETRY)
 
 try:
     __version__ = version("npc-brain")

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 
 from npc_brain.errors import InferenceError, ModelError
 from npc_brain.inference.decoder import PREFILL_CHUNK, KVSnapshot, Logits
@@ -19,6 +18,7 @@ from npc_brain.inference.embedding_table import EmbeddingTable, Floats
 from npc_brain.inference.kv_cache import KVCache, KVShape
 from npc_brain.inference.model_dir import GRAPH_FILE, ModelInfo, load_model_info
 from npc_brain.inference.providers import CPU, open_session, session_options
+from npc_brain.inference.runtime import onnxruntime as ort
 from npc_brain.inference.slot_decoder import SlotDecoder, soft_rows
 
 _CPU = "cpu"

@@ -13,9 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import onnxruntime as ort
-
 from npc_brain.errors import ErrorCode, ModelError, UsageError
+from npc_brain.inference.runtime import onnxruntime as ort
 
 _log = logging.getLogger(__name__)
 

@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 
 from npc_brain.errors import InferenceError, ModelError
 from npc_brain.inference.decoder import PREFILL_CHUNK, KVSnapshot, Logits
 from npc_brain.inference.model_dir import ModelInfo, load_model_info
 from npc_brain.inference.providers import CPU, open_session, session_options
+from npc_brain.inference.runtime import onnxruntime as ort
 from npc_brain.inference.slot_decoder import SlotDecoder, soft_rows
 
 _DTYPES: dict[str, type[np.generic]] = {

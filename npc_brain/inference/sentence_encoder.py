@@ -11,11 +11,11 @@ from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 from tokenizers import Encoding, Tokenizer
 
 from npc_brain.errors import InferenceError, ModelError
 from npc_brain.inference.model_dir import GRAPH_FILE, TOKENIZER_FILE, load_model_info
+from npc_brain.inference.runtime import onnxruntime
 
 FloatArray = npt.NDArray[np.float32]
 

@@ -15,6 +15,7 @@ from npc_brain import __version__
 from npc_brain.client import Client, Handlers, Sidecar
 from npc_brain.errors import NpcBrainError, UsageError
 from npc_brain.protocol.messages import Status
+from tests.security.recorder import clean_environment, record
 
 MODEL = "smollm2-135m"
 GPL_LIBRARY = re.compile(r"lib(readline|gdbm)")
@@ -159,3 +160,21 @@ def content(folder: Path) -> dict[str, tuple[int, int]]:
     """Size and time of change of every file below a folder."""
     files = {path: path.stat() for path in folder.rglob("*")}
     return {str(path): (stat.st_size, stat.st_mtime_ns) for path, stat in files.items()}
+
+
+@pytest.mark.model
+def test_the_packed_sidecar_keeps_to_itself(packed_sidecar: Path, tmp_path: Path) -> None:
+    """No telemetry of a library that it holds: nothing sent, looked up, or left in the home."""
+    home, cache = tmp_path / "home", tmp_path / "cache"
+    home.mkdir()
+    program = str(packed_sidecar / pack_sidecar.EXECUTABLE)
+    serve = ["serve", "--npcs", str(packed_sidecar / "npcs"), "--model", MODEL]
+    recording = record(
+        ["timeout", "--preserve-status", "10", program, *serve],
+        tmp_path / "calls",
+        env=clean_environment(home, NPC_BRAIN_CACHE=str(cache)),
+        cwd=tmp_path,
+    )
+    assert '"listening"' in recording.output
+    assert recording.changed_outside(cache, home / "tmp") == []
+    assert not recording.looked_up | recording.met

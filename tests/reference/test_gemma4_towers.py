@@ -16,7 +16,6 @@ pytestmark = pytest.mark.reference
 torch = pytest.importorskip("torch", reason="the reference: pip install 'npc-brain[reference]'")
 pytest.importorskip("transformers", reason="the reference: pip install 'npc-brain[reference]'")
 
-import onnxruntime as ort  # noqa: E402
 from transformers import Gemma4Config, Gemma4ForConditionalGeneration  # noqa: E402
 
 from npc_brain.errors import ModelError  # noqa: E402
@@ -26,6 +25,7 @@ from npc_brain.inference.importing.graph_builder import GraphBuilder  # noqa: E4
 from npc_brain.inference.importing.tower_builder import MatrixBits  # noqa: E402
 from npc_brain.inference.media.audio import audio_features  # noqa: E402
 from npc_brain.inference.media.image import image_features  # noqa: E402
+from npc_brain.inference.runtime import onnxruntime as ort  # noqa: E402
 from tests.counts import count  # noqa: E402
 from tests.media_samples import chirp, encoded, painted  # noqa: E402
 

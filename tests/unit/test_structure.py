@@ -30,13 +30,8 @@ RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 OWNERS = {
     "zmq": {"transport", "client"},
     "msgpack": {"protocol/codec.py", "session/saved_state.py"},
-    "onnxruntime": {
-        "inference/media/encoder.py",
-        "inference/onnx_decoder.py",
-        "inference/providers.py",
-        "inference/published_decoder.py",
-        "inference/sentence_encoder.py",
-    },
+    "onnxruntime": {"inference/runtime.py"},
+    "huggingface_hub": {"inference/importing/hub.py"},
     "tcod": {"world"},
     "llguidance": {"inference/grammar.py", "inference/schema.py"},
     "sqlite3": {"memory/store.py", "cli/doctor.py"},
@@ -89,3 +84,16 @@ def test_libraries_have_owners(path: Path) -> None:
 def test_every_part_has_a_layer() -> None:
     parts = {part_of(path) for path in modules()} - {"__init__", "__main__"}
     assert parts == set(RANK)
+
+
+def test_nothing_imports_onnxruntime_with_its_telemetry() -> None:
+    """Tests and tools, too, take it from the module that has it without."""
+    root = PACKAGE.parent
+    places = ("engine_bridges", "npc_brain", "sample_game", "tests")
+    found = [
+        path.relative_to(root).as_posix()
+        for place in places
+        for path in sorted((root / place).rglob("*.py"))
+        if any(name.split(".")[0] == "onnxruntime" for name in imports(path))
+    ]
+    assert found == ["npc_brain/inference/runtime.py"]

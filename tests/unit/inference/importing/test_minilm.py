@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +14,7 @@ from safetensors.numpy import save_file
 from npc_brain.errors import ModelError
 from npc_brain.inference.importing.minilm import build_graph, fill_from_bert, quantize_blocks
 from npc_brain.inference.model_dir import load_model_info
+from npc_brain.inference.runtime import onnxruntime
 from npc_brain.inference.sentence_encoder import SentenceEncoder
 
 CONFIG: dict[str, Any] = {

@@ -46,13 +46,53 @@ def set_up(extras: list[str]) -> None:
 
 
 def run(command: list[str], **environment: str) -> int:
-    """Run `command` in the foreground; Ctrl-C reaches it, and its exit code is returned."""
-    process = subprocess.Popen(command, env={**os.environ, **environment})
+    """Become `command`, which so gets every signal; on Windows, run it and end with it."""
+    environment = {**os.environ, **environment}
+    if os.name != "nt":
+        os.execve(command[0], command, environment)
+    end_children_with_this_process()
+    process = subprocess.Popen(command, env=environment)
     while True:
         try:
             return process.wait()
-        except KeyboardInterrupt:
+        except KeyboardInterrupt:  # the console has sent it to both
             continue
+
+
+def end_children_with_this_process() -> None:
+    """Put this process into a job that Windows ends, children included, once it is gone.
+
+    Source: Microsoft's documentation of job objects, JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE.
+    """
+    import ctypes
+    from ctypes import wintypes
+
+    class Limits(ctypes.Structure):  # JOBOBJECT_EXTENDED_LIMIT_INFORMATION
+        _fields_ = [
+            ("times", ctypes.c_int64 * 2),
+            ("flags", wintypes.DWORD),
+            ("working_set", ctypes.c_size_t * 2),
+            ("active_processes", wintypes.DWORD),
+            ("affinity", ctypes.c_size_t),
+            ("priority_and_scheduling", wintypes.DWORD * 2),
+            ("io_counters", ctypes.c_uint64 * 6),
+            ("memory", ctypes.c_size_t * 4),
+        ]
+
+    kill_on_job_close, extended_limit_information = 0x2000, 9  # winnt.h
+    kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
+    kernel32.CreateJobObjectW.restype = wintypes.HANDLE
+    kernel32.GetCurrentProcess.restype = wintypes.HANDLE
+    kernel32.AssignProcessToJobObject.argtypes = [wintypes.HANDLE, wintypes.HANDLE]
+    kernel32.SetInformationJobObject.argtypes = [
+        wintypes.HANDLE, ctypes.c_int, ctypes.c_void_p, wintypes.DWORD,
+    ]  # fmt: skip
+    job = kernel32.CreateJobObjectW(None, None)  # closed by the end of this process, not before
+    limits = Limits(flags=kill_on_job_close)
+    kernel32.SetInformationJobObject(
+        job, extended_limit_information, ctypes.byref(limits), ctypes.sizeof(limits)
+    )
+    kernel32.AssignProcessToJobObject(job, kernel32.GetCurrentProcess())
 
 
 def main(arguments: list[str]) -> int:

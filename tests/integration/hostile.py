@@ -21,6 +21,7 @@ from npc_brain.protocol.codec import DEFAULT_LIMITS, encode
 from npc_brain.protocol.golden import golden_examples
 from npc_brain.protocol.messages import Direction, Error, Goodbye, NpcSpawn, Welcome
 from tests.integration.wire_server import RawPeer, hello
+from tests.pace import PATIENCE_S
 
 DEFINITION: dict[str, Any] = {
     "id": "mira",
@@ -271,7 +272,7 @@ async def attack_once(peer: RawPeer, report: Report, num_messages: int, seed: in
 async def _answer(peer: RawPeer) -> Any:
     """The next message that answers one, in the order in which they were sent."""
     while True:
-        envelope = await peer.receive(timeout_s=20)
+        envelope = await peer.receive()
         if envelope.reply_to is not None or envelope.type == "error":
             return envelope
 
@@ -281,7 +282,7 @@ def _bother_with_raw_tcp(endpoint: str, chance: random.Random) -> None:
     greeting = b"\xff" + bytes(8) + b"\x7f\x03\x01NULL" + bytes(48)
     with suppress(OSError):
         for junk in (b"", greeting, greeting[:9], chance.randbytes(2000), greeting + b"\xff" * 99):
-            with socket.create_connection((host, int(port)), timeout=5) as connection:
+            with socket.create_connection((host, int(port)), timeout=PATIENCE_S) as connection:
                 connection.sendall(junk)
 
 

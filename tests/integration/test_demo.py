@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 
+from tests.pace import PATIENCE_S
+
 TOUR = Path("sample_game/scripts/tour.txt")
 ENDS = {"done", "failed", "refused", "cancelled"}
 
-pytestmark = [pytest.mark.model, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.model
 """The sentence encoder's weights are needed; no language model."""
 
 
@@ -31,7 +33,7 @@ def demo(*args: str, lines: str | None = None, model: str = "none") -> subproces
 
 
 def finish(process: subprocess.Popen[str], lines: str | None = None) -> tuple[int, str]:
-    out, _ = process.communicate(lines, timeout=150)
+    out, _ = process.communicate(lines)
     return process.returncode, out
 
 
@@ -61,7 +63,7 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def wait_until_gone(pids: list[int], timeout_s: float = 5.0) -> bool:
+def wait_until_gone(pids: list[int], timeout_s: float = PATIENCE_S) -> bool:
     deadline_s = time.monotonic() + timeout_s
     while any(is_running(pid) for pid in pids):
         if time.monotonic() > deadline_s:

@@ -68,7 +68,7 @@ def test_pull_by_command(server: HubServer, entry: HubEntry, tmp_path: Path) -> 
     environment = os.environ | {"HF_ENDPOINT": server.endpoint, "HF_TOKEN": "hf_test"}
     command = [sys.executable, "-m", "npc_brain", "model"]
     done = subprocess.run(
-        [*command, "pull", entry.name], env=environment, capture_output=True, text=True, timeout=120
+        [*command, "pull", entry.name], env=environment, capture_output=True, text=True
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"{model_path(entry, 'q4')}\n"

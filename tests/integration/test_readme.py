@@ -45,5 +45,5 @@ def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run Python in the checkout, with the environment's models."""
     return subprocess.run(
         [sys.executable, *arguments],
-        cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, timeout=120, check=False,
+        cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, check=False,
     )  # fmt: skip

@@ -14,6 +14,7 @@ import zmq
 from npc_brain.errors import UsageError
 from npc_brain.protocol.messages import Welcome
 from tests.integration.wire_server import RawPeer, hello, serving
+from tests.pace import PATIENCE_S, limit_s
 
 PARENT = """
 import subprocess, sys, time, os
@@ -24,7 +25,7 @@ child = subprocess.Popen(
 )
 child.stdout.readline()
 print(child.pid, flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 
 
@@ -47,10 +48,11 @@ def test_a_sidecar_ends_within_two_seconds_of_its_parent() -> None:
         assert is_running(sidecar_pid)
         parent.send_signal(signal.SIGKILL)
         parent.wait()
-    end_s = time.monotonic() + 2
-    while is_running(sidecar_pid) and time.monotonic() < end_s:
+    start_s = time.monotonic()
+    while is_running(sidecar_pid):
+        assert time.monotonic() - start_s < PATIENCE_S
         time.sleep(0.02)
-    assert not is_running(sidecar_pid)
+    assert time.monotonic() - start_s < limit_s(2)
 
 
 async def test_a_taken_address_is_told() -> None:
@@ -82,6 +84,6 @@ async def test_ipc_works_as_tcp_does(tmp_path: Path) -> None:
         peer = RawPeer(served.endpoint)
         assert isinstance((await peer.ask(hello())).body, Welcome)
         peer.close()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while not served.sessions[0].num_detached:
                 await asyncio.sleep(0.01)

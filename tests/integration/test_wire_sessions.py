@@ -1,6 +1,7 @@
 """Handshake, resume and isolation over real sockets on loopback."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import msgpack
@@ -22,6 +23,7 @@ from npc_brain.protocol.messages import (
     Welcome,
 )
 from tests.integration.wire_server import RawPeer, Served, hello, raw_peer, serving
+from tests.pace import PATIENCE_S, limit_s
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ async def peer(served: Served) -> AsyncIterator[RawPeer]:
         yield dealer
 
 
-async def until(condition: object, timeout_s: float = 5.0) -> None:
+async def until(condition: object, timeout_s: float = PATIENCE_S) -> None:
     assert callable(condition)
     async with asyncio.timeout(timeout_s):
         while not condition():
@@ -67,8 +69,9 @@ async def test_hello_is_welcomed_with_limits(peer: RawPeer) -> None:
     ],
 )
 async def test_refusals_come_within_a_second(peer: RawPeer, message: Ping, expected: str) -> None:
-    async with asyncio.timeout(1):
-        assert code(await peer.ask(message)) == expected
+    start_s = time.monotonic()
+    assert code(await peer.ask(message)) == expected
+    assert time.monotonic() - start_s < limit_s(1)
     assert isinstance((await peer.ask(hello())).body, Welcome), "a refused peer may try again"
 
 
@@ -85,7 +88,7 @@ async def test_refusals_come_within_a_second(peer: RawPeer, message: Ping, expec
 )
 async def test_bad_frames_before_hello(peer: RawPeer, frames: list[bytes], expected: str) -> None:
     peer.post_bytes(*frames)
-    assert code(await peer.receive(1)) == expected
+    assert code(await peer.receive()) == expected
 
 
 async def test_oversize_is_answered_and_nothing_else_is_lost(peer: RawPeer) -> None:

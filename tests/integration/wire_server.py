@@ -27,6 +27,7 @@ from npc_brain.session.registry import Outbox, SessionFactory
 from npc_brain.transport.parent import watch_parent
 from npc_brain.transport.server import Server
 from tests.integration.wire_fakes import NO_MODEL, FakeSession
+from tests.pace import PATIENCE_S
 
 TOKEN = "the right token"
 FAKE_FACTORY = "tests.integration.wire_fakes:FakeSession"
@@ -92,7 +93,7 @@ class RawPeer:
         assert isinstance(sent, asyncio.Future)
         sent.result()
 
-    async def receive(self, timeout_s: float = 5.0) -> Envelope:
+    async def receive(self, timeout_s: float = PATIENCE_S) -> Envelope:
         frame = await asyncio.wait_for(self.socket.recv(), timeout_s)
         return decode(frame, Direction.OUTBOUND)
 

@@ -30,6 +30,7 @@ from npc_brain.inference.importing.catalogue import resolve_model
 from npc_brain.inference.model_dir import load_model_info
 from npc_brain.inference.tokenizer import Tokenizer
 from tests.counts import count
+from tests.pace import limit_s
 from tests.random_turns import check, check_line, run_random_turns
 
 pytestmark = pytest.mark.model
@@ -219,7 +220,7 @@ def test_cancel_and_deadline(backend: OnnxBackend) -> None:
     assert cancelled.finished.reason == "cancelled"
     assert len(cancelled.events) == num_before + 1
     assert late.finished.reason in ("deadline", "stop", "length")
-    assert MonotonicClock().now_s() - deadline_s < 5
+    assert MonotonicClock().now_s() - deadline_s < limit_s(5)
 
 
 def test_two_conversations_at_once(backend: OnnxBackend) -> None:

@@ -8,6 +8,7 @@ import pytest
 from npc_brain import sidecar
 from npc_brain.sidecar import Sidecar, SidecarOptions
 from tests.integration.wire_server import RawPeer, hello
+from tests.pace import PATIENCE_S
 from tests.unit.inference import openai_server
 from tests.unit.inference.openai_server import FakeServer, free_port
 
@@ -45,8 +46,8 @@ async def test_a_model_that_cannot_think_is_told() -> None:
 
 async def phase(peer: RawPeer, wanted: str) -> dict[str, Any]:
     """The first status of that phase."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
-            envelope = await peer.receive(20)
+            envelope = await peer.receive()
             if envelope.type == "status" and envelope.body.phase == wanted:
                 return envelope.body.model_dump()

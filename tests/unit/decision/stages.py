@@ -1,9 +1,12 @@
 """A stage to try: an engine that records and answers, a small village, NPCs of a few lines."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+import math
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from npc_brain.clock import Clock, FakeClock
@@ -19,13 +22,25 @@ from npc_brain.decision.mind import Mind
 from npc_brain.decision.stage import Stage
 from npc_brain.decision.turn import Turn
 from npc_brain.errors import SessionError
-from npc_brain.inference.chat import Backend
+from npc_brain.inference.backends.scripted import Script, ScriptedBackend
+from npc_brain.inference.chat import Backend, ChatEvent, ChatRequest
 from npc_brain.npc.definition import NpcDefinition
 from npc_brain.npc.loader import load_definition
 from npc_brain.tools.registry import BUILT_INS
+from npc_brain.understanding.choosing import ToolChooser
 from npc_brain.understanding.lexical import LexicalEncoder
 from npc_brain.world.model import Entity, Inventory, Item, NavGrid, Place, WorldSnapshot
 from tests.npc_files import MIRA
+from tests.pace import PATIENCE_S
+
+LONG_MS = 120_000
+"""A deadline that no turn comes near."""
+LATE_MS = 60_000
+"""A deadline that passes when the test lets it."""
+
+ENCODER = LexicalEncoder()
+_CHOOSERS: OrderedDict[object, ToolChooser] = OrderedDict()
+"""Shared by all stages, so that the built-in examples are learned once."""
 
 
 def mira() -> NpcDefinition:
@@ -63,6 +78,54 @@ def snapshot(**changes: Any) -> WorldSnapshot:
         "currency": "coin",
     }
     return WorldSnapshot(**{**world, **changes})
+
+
+class LoopClock:
+    """A clock that is the running loop's and can be put forward, with all that the loop waits for.
+
+    So a deadline passes when the test says so, however long what came before it took.
+    """
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._plain = loop.time
+        self._skipped_s = 0.0
+        loop.time = self.now_s  # type: ignore[method-assign]
+
+    def now_s(self) -> float:
+        return self._plain() + self._skipped_s
+
+    def skip(self, seconds: float) -> None:
+        self._skipped_s += seconds
+
+
+class HeldBackend(ScriptedBackend):
+    """Says the first words of each reply at once, and the rest only when it is let go on."""
+
+    def __init__(self, script: Script, *, num_words: int, **options: Any) -> None:
+        super().__init__(script, **options)
+        self._num_words = num_words
+        self._is_held = True
+
+    def go_on(self) -> None:
+        with self._wake:
+            self._is_held = False
+            for play in self._plays:
+                play.events = deque((0.0, event) for _, event in play.events)
+            self._wake.notify()
+
+    def _timed_events(self, request: ChatRequest) -> Iterator[tuple[float, ChatEvent]]:
+        events = super()._timed_events(request)
+        if self._is_held:
+            yield from islice(events, self._num_words)
+            yield from ((math.inf, event) for _, event in events)
+        yield from events
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():
+            await asyncio.sleep(0.001)
 
 
 @dataclass
@@ -131,6 +194,12 @@ class Engine:
         """What was told of a turn, in order."""
         return [event for _, event in self.told if getattr(event, "turn_id", None) == turn_id]
 
+    def said(self, npc_id: str) -> str:
+        """All that an NPC has said so far."""
+        return "".join(
+            e.text for name, e in self.told if name == npc_id and isinstance(e, TokenSaid)
+        )
+
     def lines(self, npc_id: str) -> list[LineSaid]:
         return [e for name, e in self.told if name == npc_id and isinstance(e, LineSaid)]
 
@@ -159,25 +228,37 @@ class Play:
     mind: Mind
 
     def hear(self, npc_id: str, text: str, speaker_id: str = "player", **options: Any) -> Turn:
+        options = {"deadline_ms": LONG_MS, **options}
         return self.stage.hear(npc_id, speaker_id, text, **options)
 
-    async def ended(self, turn: Turn, timeout_s: float = 20.0) -> TurnEnded:
+    async def ended(self, turn: Turn) -> TurnEnded:
         """Wait for a turn's end and check what every turn must hold to."""
-        async with asyncio.timeout(timeout_s):
-            while not turn.is_ended:
-                await asyncio.sleep(0.001)
+        await until(lambda: turn.is_ended)
         return check_turn(self.engine.events(turn.turn_id))
 
     async def say(self, npc_id: str, text: str, **options: Any) -> tuple[str, TurnEnded]:
         """Speak to an NPC; its line and the turn's end."""
-        turn = self.hear(npc_id, text, **options)
+        return await self._outcome(self.hear(npc_id, text, **options))
+
+    async def say_late(
+        self, npc_id: str, text: str, *, once: Callable[[], object]
+    ) -> tuple[str, TurnEnded]:
+        """As `say`, but the deadline passes as soon as `once()` is true."""
+        assert isinstance(self.clock, LoopClock)
+        turn = self.hear(npc_id, text, deadline_ms=LATE_MS)
+        await until(once)
+        assert not turn.is_ended
+        self.clock.skip(LATE_MS / 1000)
+        return await self._outcome(turn)
+
+    async def _outcome(self, turn: Turn) -> tuple[str, TurnEnded]:
         ended = await self.ended(turn)
         lines = [e for e in self.engine.events(turn.turn_id) if isinstance(e, LineSaid)]
         return (lines[0].text if lines else "", ended)
 
     async def settle(self) -> None:
         """Wait until no turn is under way."""
-        async with asyncio.timeout(20.0):
+        async with asyncio.timeout(PATIENCE_S):
             await asyncio.sleep(0)
             while not self.stage.is_idle:
                 await asyncio.sleep(0.001)
@@ -220,7 +301,8 @@ async def playing(
     **options: Any,
 ) -> AsyncIterator[Play]:
     """A stage with NPCs spawned under the ids of their definitions (Mira, if none is given)."""
-    mind = Mind(LexicalEncoder(), backend)
+    mind = Mind(ENCODER, backend)
+    mind._choosers = _CHOOSERS
     engine = Engine(dict(answers or {}))
     clock = clock or FakeClock(100.0)
     stage = Stage(engine, mind, clock, seed=seed, **options)

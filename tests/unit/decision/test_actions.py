@@ -1,10 +1,8 @@
 """Said = done: what NPCs say of what they do, and what their machines make of it."""
 
-import asyncio
-
 import pytest
 
-from npc_brain.clock import FakeClock, MonotonicClock
+from npc_brain.clock import FakeClock
 from npc_brain.errors import ErrorCode, SessionError
 from npc_brain.inference.backends.scripted import ScriptedBackend, ScriptedReply
 from npc_brain.inference.chat import FunctionCall
@@ -13,7 +11,7 @@ from npc_brain.npc.loader import parse_definition
 from npc_brain.tools.custom import custom_tool
 from npc_brain.world.model import WorldPatch
 from tests.npc_files import HEAD, ned
-from tests.unit.decision.stages import Play, playing
+from tests.unit.decision.stages import HeldBackend, LoopClock, playing, until
 
 ACCEPTED = [("accepted", ""), ("started", "")]
 DONE = [("accepted", ""), ("done", "")]
@@ -266,7 +264,7 @@ async def test_queries_of_the_game_are_answered_by_it() -> None:
         play.stage.register_tool(tool)
         play.stage.spawn("ned", parse_definition(HEAD + text, "ned", play.stage.tools))
         turn = play.hear("ned", "What about monday?")
-        await _until_called(play)
+        await until(lambda: play.engine.calls)
         npc_id, call_id, name, args = play.engine.calls[0]
         assert (npc_id, name, args) == ("ned", "weather", {"day": "monday"})
         play.stage.resolve_call(call_id, True, {"weather": "rain"})
@@ -277,12 +275,6 @@ async def test_queries_of_the_game_are_answered_by_it() -> None:
         assert caught.value.code is ErrorCode.UNKNOWN_CALL
         line, ended = await play.say("ned", "What about monday?")
         assert (line, ended.tools[0].reason) == ("Rain, they say.", "timeout")
-
-
-async def _until_called(play: Play) -> None:
-    async with asyncio.timeout(5):
-        while not play.engine.calls:
-            await asyncio.sleep(0.001)
 
 
 async def test_a_tool_that_the_state_no_longer_allows_is_refused() -> None:
@@ -324,22 +316,27 @@ async def test_a_tool_that_the_state_no_longer_allows_is_refused() -> None:
 async def test_what_was_done_is_said_though_no_time_is_left(picks_tools: bool) -> None:
     """At the deadline an NPC that has given an ale away said "Hm."."""
     give = FunctionCall("inventory_give", {"item": "ale", "count": 1, "to": "player"})
-    replies = [ScriptedReply(calls=(give,)), ScriptedReply("Well well well.", delay_s=9)]
-    backend = ScriptedBackend(replies if picks_tools else replies[1:], picks_tools=picks_tools)
+    replies = [ScriptedReply(calls=(give,)), ScriptedReply("Well well well.", delay_s=600)]
+    replies = replies if picks_tools else replies[1:]
+    backend = ScriptedBackend(replies, picks_tools=picks_tools)
     async with playing(
-        giver(), backend=backend, answers={"inventory_give": DONE}, clock=MonotonicClock()
+        giver(), backend=backend, answers={"inventory_give": DONE}, clock=LoopClock()
     ) as play:
-        line, ended = await play.say("ned", "Please give me an ale.", deadline_ms=300)
+        line, ended = await play.say_late(
+            "ned", "Please give me an ale.", once=lambda: len(backend.requests) == len(replies)
+        )
     assert line in ("Here you are: a mug of ale.", "Take it: a mug of ale.")
     assert (ended.outcome, ended.detail) == ("fallback", "deadline")
 
 
 async def test_an_outcome_begun_is_finished() -> None:
-    backend = ScriptedBackend([ScriptedReply("And so on.")], tokens_per_s=6, picks_tools=False)
+    backend = HeldBackend([ScriptedReply("And so on.")], num_words=2, picks_tools=False)
     async with playing(
-        giver(), backend=backend, answers={"inventory_give": DONE}, clock=MonotonicClock()
+        giver(), backend=backend, answers={"inventory_give": DONE}, clock=LoopClock()
     ) as play:
-        line, _ = await play.say("ned", "Please give me an ale.", deadline_ms=500)
+        line, _ = await play.say_late(
+            "ned", "Please give me an ale.", once=lambda: play.engine.said("ned")
+        )
     assert line in ("Here you are: a mug of ale.", "Take it: a mug of ale.")
 
 

@@ -1,6 +1,7 @@
 """Late, missing, failing: each turn gets a line by its deadline, and a cancelled one no token."""
 
 import asyncio
+import math
 import random
 from collections.abc import Callable
 
@@ -11,7 +12,8 @@ from npc_brain.decision.events import LineSaid, StageEvent, TokenSaid
 from npc_brain.inference.backends.scripted import ScriptedBackend, ScriptedReply
 from npc_brain.inference.chat import Backend, ChatRequest, FunctionCall
 from tests.counts import count
-from tests.unit.decision.stages import Play, mira, playing
+from tests.pace import limit_s
+from tests.unit.decision.stages import Play, mira, playing, until
 
 LATE_S = 0.05
 DEADLINE_MS = 600
@@ -60,11 +62,12 @@ async def _run(play: Play, npc_ids: list[str], rng: random.Random) -> None:
         (clock.now_s(), play.hear(npc_id, rng.choice(TEXTS), deadline_ms=DEADLINE_MS))
         for npc_id in npc_ids
     ]
+    latest_s = -math.inf
     for asked_s, turn in asked:
         ended = await play.ended(turn)
         assert ended.outcome in ("said", "fallback")
-        late_s = said_s[turn.turn_id] - asked_s - DEADLINE_MS / 1000
-        assert late_s <= LATE_S, f"{late_s:.3f} s late"
+        latest_s = max(latest_s, said_s[turn.turn_id] - asked_s - DEADLINE_MS / 1000)
+    assert latest_s <= LATE_S or latest_s <= limit_s(LATE_S), f"{latest_s:.3f} s late"
     play.engine.told.clear()
 
 
@@ -97,6 +100,7 @@ async def test_no_token_comes_after_a_cancel() -> None:
         for _ in range(count(1000, 100) // NUM_NPCS):
             turns = [play.hear(d.id, "Hm, nice weather.") for d in definitions]
             rng.shuffle(turns)
+            await until(lambda: any(isinstance(e, TokenSaid) for _, e in play.engine.told))
             cancelled: dict[int, int] = {}
             for turn in turns:
                 await asyncio.sleep(rng.choice([0.0, 0.0, 0.004]))
@@ -106,4 +110,3 @@ async def test_no_token_comes_after_a_cancel() -> None:
             for turn_id, num_told in cancelled.items():
                 later = play.engine.told[num_told:]
                 assert not [e for _, e in later if getattr(e, "turn_id", None) == turn_id]
-        assert any(isinstance(e, TokenSaid) for _, e in play.engine.told), "all were too early"

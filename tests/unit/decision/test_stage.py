@@ -14,7 +14,7 @@ from npc_brain.inference.backends.scripted import ScriptedBackend, ScriptedReply
 from npc_brain.npc.definition import NpcDefinition
 from npc_brain.world.model import Inventory, WorldPatch
 from tests.npc_files import ned
-from tests.unit.decision.stages import mira, playing, snapshot
+from tests.unit.decision.stages import mira, playing, snapshot, until
 
 ACCEPTED = [("accepted", ""), ("started", "")]
 
@@ -126,7 +126,7 @@ async def test_despawning_ends_turns_actions_and_memories() -> None:
     answers = {"go_to": ACCEPTED}
     text = "initial: a\nstates: {a: {enter: [{go_to: harbour}]}}"
     async with playing(ned(text), backend=backend, answers=answers, clock=MonotonicClock()) as play:
-        await asyncio.sleep(0.01)
+        await until(lambda: play.engine.requested)
         turn = play.hear("ned", "Hm?")
         play.stage.npc("ned").memory.remember("a secret")
         play.stage.despawn("ned")

@@ -15,6 +15,7 @@ from npc_brain.inference.formats.base import CompletionParser
 from npc_brain.inference.request import GenerationRequest
 from npc_brain.inference.sampler import Sampler
 from tests.inference_doubles import FakeDecoder
+from tests.pace import PATIENCE_S
 
 VOCAB = 50
 STOP = 0
@@ -426,10 +427,10 @@ def test_cancel_from_another_thread_is_exact() -> None:
             max_tokens=4000,
         )
         engine.submit(request)
-        assert has_begun.wait(10)
+        assert has_begun.wait(PATIENCE_S)
         request.cancel()
         num_before = len(events)
-        assert has_ended.wait(10)
+        assert has_ended.wait(PATIENCE_S)
         assert [type(event) for event in events[num_before:]] == [Finished]
     engine.close()
 

@@ -18,6 +18,7 @@ from npc_brain.inference.model_dir import (
     verify,
     write_model_info,
 )
+from tests.pace import PATIENCE_S
 
 DIMS = ModelDims(layers=1, hidden=4, heads=1, vocab=8, context=16)
 
@@ -70,7 +71,7 @@ def test_first_of_many_wins(tmp_path: Path) -> None:
     def run(index: int) -> None:
         with new_directory(tmp_path / "m") as staging:
             (staging / "who").write_text(str(index))
-            barrier.wait(10)
+            barrier.wait(PATIENCE_S)
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(run, range(4)))

@@ -47,7 +47,7 @@ GIVE = FunctionSchema(
         "required": ["item"],
     },
 )
-WAIT_S = 10.0
+WAIT_S = 60.0
 HELLO = (Message("system", "You are Mira."), Message("user", "Hello!"))
 
 Start = Callable[..., tuple[FakeServer, OpenAIBackend]]

@@ -17,6 +17,7 @@ from npc_brain.inference.chat import (
     Message,
     TextDelta,
 )
+from tests.pace import PATIENCE_S
 
 LIST = FunctionSchema("inventory_list", "List.", {"type": "object", "properties": {}})
 CALL = FunctionCall("inventory_list", {})
@@ -152,12 +153,12 @@ def test_a_threaded_backend_streams_and_cancels_exactly() -> None:
     slow, cancelled = Receiver(), Receiver()
     backend.submit(ChatRequest(ASK, max_tokens=20), slow)
     generation = backend.submit(ChatRequest(ASK), cancelled)
-    assert cancelled.has_begun.wait(10)
+    assert cancelled.has_begun.wait(PATIENCE_S)
     generation.cancel()
     num_before = len(cancelled.events)
-    assert cancelled.has_ended.wait(10)
+    assert cancelled.has_ended.wait(PATIENCE_S)
     assert [type(event) for event in cancelled.events[num_before:]] == [Finished]
-    assert slow.has_ended.wait(10)
+    assert slow.has_ended.wait(PATIENCE_S)
     assert len(slow.events) == 21
     generation.cancel()
     backend.close()
@@ -167,7 +168,7 @@ def test_a_threaded_backend_keeps_deadlines() -> None:
     backend = ScriptedBackend([ScriptedReply("late", delay_s=60.0)])
     receiver = Receiver()
     backend.submit(ChatRequest(ASK, deadline_s=0.0), receiver)
-    assert receiver.has_ended.wait(10)
+    assert receiver.has_ended.wait(PATIENCE_S)
     assert receiver.events == [Finished("deadline")]
     backend.close()
 
@@ -194,5 +195,5 @@ def test_a_receiver_that_raises_does_not_end_the_thread() -> None:
     backend.submit(ChatRequest(ASK), emit)
     receiver = Receiver()
     backend.submit(ChatRequest(ASK), receiver)
-    assert receiver.has_ended.wait(10)
+    assert receiver.has_ended.wait(PATIENCE_S)
     backend.close()

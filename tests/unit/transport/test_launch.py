@@ -12,6 +12,7 @@ import pytest
 from npc_brain.errors import UsageError
 from npc_brain.transport.connection_file import read_connection_file, write_connection_file
 from npc_brain.transport.parent import poll_for_exit, wait_for_exit, watch_parent
+from tests.pace import PATIENCE_S
 
 
 def test_the_connection_file_is_for_its_owner_only(tmp_path: Path) -> None:
@@ -52,4 +53,4 @@ def test_the_end_of_a_process_is_noticed_even_if_nobody_reaps_it() -> None:
         watch_parent(process.pid, ended.set)
         assert not ended.wait(0.05)
         process.kill()
-        assert ended.wait(2)
+        assert ended.wait(PATIENCE_S)

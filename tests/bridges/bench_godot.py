@@ -28,12 +28,11 @@ def streaming_program(directory: Path) -> Path:
 
 
 def measure(steady_s: float = 20.0) -> list[dict[str, object]]:
-    """Run the scene; its rows.
+    """Run the scene of the imported project; its rows.
 
     Args:
         steady_s: How long streaming is measured before the sidecar is stopped and killed.
     """
-    import_project(ADDON_PROJECT)
     with tempfile.TemporaryDirectory() as directory:
         program = streaming_program(Path(directory))
         done = run_godot(
@@ -52,5 +51,6 @@ def measure(steady_s: float = 20.0) -> list[dict[str, object]]:
 if __name__ == "__main__":
     if not GODOT:
         sys.exit("GODOT is not set: the path of a Godot 4 program")
+    import_project(ADDON_PROJECT)
     for row in measure():
         print(json.dumps(row))

@@ -10,10 +10,20 @@ from pathlib import Path
 
 import pytest
 
+from tests.bridges.godot import ADDON_PROJECT, import_project
+from tests.bridges.patience import PROGRAM_S, TEST_S
+from tests.bridges.shared import once_per_run
 from tests.counts import NEEDS_FULL_REASON
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the tests below this folder the time that hangs alone take."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.timeout(TEST_S))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -52,6 +62,20 @@ def _lacking() -> list[str]:
 
 
 @pytest.fixture(scope="session")
+def imported_addon(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The addon's project is imported; what Godot said meanwhile."""
+    return once_per_run(tmp_path_factory, "addon", lambda _: import_project(ADDON_PROJECT))
+
+
+@pytest.fixture(scope="session")
+def imported_game(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample game's project, imported."""
+    game = ROOT / "sample_game" / "godot"
+    once_per_run(tmp_path_factory, "game", lambda _: import_project(game))
+    return game
+
+
+@pytest.fixture(scope="session")
 def packed_sidecar(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A packed sidecar's folder, with the embedded model and the sample game's NPCs.
 
@@ -61,9 +85,12 @@ def packed_sidecar(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return Path(made_before)
     if importlib.util.find_spec("PyInstaller") is None:
         pytest.skip("PyInstaller is not installed: pip install 'npc-brain[pack]'")
-    out_dir = tmp_path_factory.mktemp("packed")
+    return Path(once_per_run(tmp_path_factory, "packed", _pack))
+
+
+def _pack(out_dir: Path) -> str:
     command = [sys.executable, str(ROOT / "engine_bridges" / "pack_sidecar.py"), str(out_dir)]
     command += ["--npcs", str(ROOT / "sample_game" / "npcs")]
-    packed = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
+    packed = subprocess.run(command, capture_output=True, text=True, timeout=PROGRAM_S, check=False)
     assert packed.returncode == 0, packed.stderr
-    return Path(packed.stdout.strip())
+    return packed.stdout.strip()

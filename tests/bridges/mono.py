@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.bridges.patience import PROGRAM_S
+
 ROOT = Path(__file__).parents[2]
 UNITY = ROOT / "engine_bridges" / "unity"
 PACKAGE = UNITY / "com.npcbrain.bridge"
@@ -33,17 +35,17 @@ def compile_csharp(
             f"-out:{output}", *options, *(f"-reference:{path}" for path in references),
             *map(str, sources),
         ],
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=PROGRAM_S, check=False,
     )  # fmt: skip
     assert compiled.returncode == 0, compiled.stdout + compiled.stderr
     return output
 
 
 def run_mono(
-    program: Path, *args: str, env: Mapping[str, str] | None = None, timeout_s: float = 120
+    program: Path, *args: str, env: Mapping[str, str] | None = None, stdin: str = ""
 ) -> subprocess.CompletedProcess[str]:
     """Run a program to its end."""
     return subprocess.run(
         ["mono", str(program), *args],
-        capture_output=True, text=True, timeout=timeout_s, check=False, env=env,
+        input=stdin, capture_output=True, text=True, timeout=PROGRAM_S, check=False, env=env,
     )  # fmt: skip

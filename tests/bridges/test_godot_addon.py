@@ -26,11 +26,11 @@ from tests.bridges.godot import (
     ADDON_PROJECT,
     GODOT,
     ROOT,
-    import_project,
     needs_godot,
     run_godot,
     run_tests,
 )
+from tests.bridges.patience import PROGRAM_S
 from tests.counts import count
 
 ADDON = ADDON_PROJECT / "addons" / "npc_brain"
@@ -50,9 +50,9 @@ needs_template = pytest.mark.skipif(
 )
 
 
-def script_errors(run: subprocess.CompletedProcess[str]) -> list[str]:
-    """What a run said of mistakes in scripts."""
-    return re.findall(r"^SCRIPT ERROR.*(?:\n .*)*", run.stdout, re.MULTILINE)
+def script_errors(told: str) -> list[str]:
+    """What Godot said of mistakes in scripts."""
+    return re.findall(r"^SCRIPT ERROR.*(?:\n .*)*", told, re.MULTILINE)
 
 
 # --- the README's steps -------------------------------------------------------------------------
@@ -101,9 +101,9 @@ class FreshProject:
         else:
             self.set("editor_plugins", enabled=f'PackedStringArray("{name}")')
         flag = "1" if unticks else ""
-        run = run_godot(self.path, "--editor", PLUGIN_FOLDER=folder, UNTICKS=flag, timeout_s=60)
+        run = run_godot(self.path, "--editor", PLUGIN_FOLDER=folder, UNTICKS=flag)
         assert f"TICKED {str(not unticks).lower()}" in run.stdout, run.stdout
-        assert not script_errors(run)
+        assert not script_errors(run.stdout)
         shutil.rmtree(ticker)
         written = re.sub(f'(, )?"{name}"(, )?', "", config.read_text())
         config.write_text(written)
@@ -181,7 +181,7 @@ class FreshProject:
         waits = "1" if waits_for_sidecar else ""
         run = run_godot(self.path, "res://press_enter.tscn", WAITS_FOR_SIDECAR=waits)
         assert run.returncode == 0, run.stdout
-        assert not script_errors(run)
+        assert not script_errors(run.stdout)
         return run
 
 
@@ -268,7 +268,7 @@ def test_the_dock_follows_a_game_that_the_editor_plays(fresh_project: FreshProje
     )
     config.write_text(enabled)
     run = run_godot(fresh_project.path, "--editor", WAITS_FOR_SIDECAR="1")
-    assert not script_errors(run)
+    assert not script_errors(run.stdout)
     assert re.search(r"^DOCK \w+ \[\"innkeeper\"\]", run.stdout, re.MULTILINE), run.stdout
     for row in (
         "→ innkeeper npc.spawn",
@@ -283,8 +283,8 @@ def test_the_dock_follows_a_game_that_the_editor_plays(fresh_project: FreshProje
 
 
 @needs_godot
+@pytest.mark.usefixtures("imported_addon")
 def test_the_nodes_tests_pass_in_godot() -> None:
-    import_project(ADDON_PROJECT)
     run_tests("tests/nodes")
 
 
@@ -301,7 +301,7 @@ def read_by_addon(files: Sequence[Path], states: Sequence[str] = ()) -> list[dic
         *map(str, files),
         STATES=",".join(states),
     )
-    assert not script_errors(run), run.stdout
+    assert not script_errors(run.stdout), run.stdout
     rows = [line[5:] for line in run.stdout.splitlines() if line.startswith("FILE ")]
     assert len(rows) == len(files), run.stdout
     return [json.loads(row) for row in rows]
@@ -324,6 +324,7 @@ def typed(value: Any) -> Any:
 
 
 @needs_godot
+@pytest.mark.usefixtures("imported_addon")
 def test_npc_files_are_read_as_the_sidecar_reads_them() -> None:
     nodes = [compile_nodes(load_definition(file), BUILT_INS) for file in NPC_FILES]
     states = sorted({state for of_file in nodes for state in of_file})
@@ -386,6 +387,7 @@ def random_document(seed: int) -> str:
 
 
 @needs_godot
+@pytest.mark.usefixtures("imported_addon")
 def test_yaml_of_every_style_is_read_as_the_sidecar_reads_it(tmp_path: Path) -> None:
     files = [tmp_path / f"{seed}.yaml" for seed in range(count(2000, 300))]
     for seed, file in enumerate(files):
@@ -398,6 +400,7 @@ def test_yaml_of_every_style_is_read_as_the_sidecar_reads_it(tmp_path: Path) -> 
 
 
 @needs_godot
+@pytest.mark.usefixtures("imported_addon")
 def test_damaged_files_are_told_and_never_break_the_game(tmp_path: Path) -> None:
     """Each is read without an error in a script, and to the sidecar's value where that reads it."""
     rng = random.Random(7)
@@ -434,14 +437,18 @@ def test_sources_are_clean(tool: tuple[str, ...]) -> None:
     assert program is not None, "gdtoolkit is one of the test extra's packages"
     folders = [str(ADDON), str(ADDON_PROJECT / "tests"), str(PARTS)]
     run = subprocess.run(
-        [program, *tool[1:], *folders], capture_output=True, text=True, timeout=120, check=False
+        [program, *tool[1:], *folders],
+        capture_output=True,
+        text=True,
+        timeout=PROGRAM_S,
+        check=False,
     )
     assert run.returncode == 0, run.stdout
 
 
 @needs_godot
-def test_every_script_loads_with_warnings_as_errors() -> None:
-    assert script_errors(run_godot(ADDON_PROJECT, "--import")) == []
+def test_every_script_loads_with_warnings_as_errors(imported_addon: str) -> None:
+    assert script_errors(imported_addon) == []
     settings = (ADDON_PROJECT / "project.godot").read_text()
     for warning in (
         "untyped_declaration",
@@ -452,7 +459,7 @@ def test_every_script_loads_with_warnings_as_errors() -> None:
         assert f"gdscript/warnings/{warning}=2" in settings
     run = run_godot(ADDON_PROJECT, "-s", "tests/nodes/load_scripts.gd")
     assert f"LOADED {len(sources())}" in run.stdout, run.stdout
-    assert script_errors(run) == []
+    assert script_errors(run.stdout) == []
 
 
 PUBLIC = re.compile(
@@ -541,7 +548,7 @@ def export(
     project.set("application", **{"run/main_scene": f'"res://{scene}"'})
     game = project.path.parent / "out" / "game.x86_64"
     game.parent.mkdir(exist_ok=True)
-    return run_godot(project.path, "--export-release", "Linux", str(game), timeout_s=200), game
+    return run_godot(project.path, "--export-release", "Linux", str(game)), game
 
 
 @needs_template
@@ -574,19 +581,20 @@ def test_an_exported_game_starts_the_sidecar_beside_it_and_speaks_without_it(
     fresh_project.add_person()
     run, game = export(fresh_project, packed, "press_enter.tscn")
     assert run.returncode == 0, run.stdout
+    beside = game.parent / "npc_brain_sidecar"
+    was_run = beside / "was_run"
     played = subprocess.run(
         [game, "--headless"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PROGRAM_S,
         check=False,
         cwd=tmp_path,
-        env={**os.environ, "LINGERS_S": "2"},
+        env={**os.environ, "WAITS_FOR_FILE": str(was_run)},
     )
     assert "SOURCE fallback" in played.stdout, played.stdout + played.stderr
     assert re.search(r"^Berta: \w", played.stdout, re.MULTILINE), played.stdout
-    beside = game.parent / "npc_brain_sidecar"
-    command = (beside / "was_run").read_text()
+    command = was_run.read_text()
     assert f"--npcs {beside / 'npcs'}" in command
     assert f"--model {MODEL}" in command
 
@@ -605,7 +613,7 @@ def test_an_exported_game_speaks_with_the_model_without_python(
         [game, "--headless"],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PROGRAM_S,
         check=False,
         cwd=tmp_path,
         env={

@@ -16,18 +16,14 @@ import yaml
 from npc_brain.simulation.simulated_world import SimulatedWorld
 from npc_brain.simulation.world_file import load_world_file
 from tests.bridges.godot import GODOT, ROOT, environment, import_project, needs_godot, run_godot
+from tests.bridges.patience import PROGRAM_S
 from tests.counts import count, needs_full
 
 GAME = ROOT / "sample_game" / "godot"
 TEMPLATE = os.environ.get("GODOT_TEMPLATE", "")
 PICTURES = ("talking", "walking", "trading", "overlay")
 
-pytestmark = [needs_godot, pytest.mark.timeout(600)]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def imported() -> None:
-    import_project(GAME)
+pytestmark = [needs_godot, pytest.mark.usefixtures("imported_game")]
 
 
 def play_tour(model: str) -> str:
@@ -80,7 +76,7 @@ def test_an_exported_game_plays_the_tour_without_python(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=240,
+        timeout=PROGRAM_S,
         env={
             "PATH": str(tmp_path / "nothing"),
             "HOME": str(tmp_path),
@@ -99,7 +95,7 @@ def test_pictures_are_taken_and_show_something(tmp_path: Path) -> None:
     command += ["--", "--screenshots", str(tmp_path), "--model", "none"]
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=240, env=environment()
+            command, capture_output=True, text=True, timeout=PROGRAM_S, env=environment()
         )
     except FileNotFoundError:
         pytest.skip("xvfb-run is not installed: no virtual screen")
@@ -129,9 +125,7 @@ def test_the_rules_agree_with_those_of_the_terminal_game(tmp_path: Path) -> None
     """The same random deals, of sense and nonsense, give the same answers and inventories."""
     operations = deals(random.Random(11), count(4000, 600))
     (tmp_path / "operations.json").write_text(json.dumps(operations))
-    done = run_godot(
-        GAME, "res://tour/rules.tscn", "--", str(tmp_path / "operations.json"), timeout_s=120
-    )
+    done = run_godot(GAME, "res://tour/rules.tscn", "--", str(tmp_path / "operations.json"))
     told = [line for line in done.stdout.splitlines() if line.startswith("{")]
     assert len(told) == len(operations), done.stdout
     world = village()

@@ -3,22 +3,21 @@
 import json
 import math
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from npc_brain.simulation.simulated_world import SimulatedWorld
 from npc_brain.simulation.world_file import load_world_file
-from tests.bridges.godot import ROOT, import_project, needs_godot, run_godot
-
-GAME = ROOT / "sample_game" / "godot"
+from tests.bridges.godot import ROOT, needs_godot, run_godot
 
 
 @needs_godot
-@pytest.mark.timeout(300)
-def test_the_way_to_every_cell_costs_the_same_as_in_the_terminal_game() -> None:
+def test_the_way_to_every_cell_costs_the_same_as_in_the_terminal_game(
+    imported_game: Path,
+) -> None:
     """Which of several equally cheap ways is taken may differ."""
-    import_project(GAME)
-    done = run_godot(GAME, "res://tour/ways.tscn", timeout_s=60)
+    done = run_godot(imported_game, "res://tour/ways.tscn")
     told = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
     world = load_world_file(ROOT / "sample_game" / "world.json")
     ground = SimulatedWorld(world, {npc.id: {} for npc in world.npcs}).ground

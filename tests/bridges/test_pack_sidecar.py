@@ -15,6 +15,7 @@ from npc_brain import __version__
 from npc_brain.client import Client, Handlers, Sidecar
 from npc_brain.errors import NpcBrainError, UsageError
 from npc_brain.protocol.messages import Status
+from tests.bridges.patience import PROGRAM_S, WAIT_S
 from tests.security.recorder import clean_environment, record
 
 MODEL = "smollm2-135m"
@@ -25,7 +26,6 @@ PICTURE = bytes.fromhex(
     "9c636800000082008177cd72b60000000049454e44ae426082"
 )
 """A PNG file of one pixel."""
-READY_WITHIN_S = 60.0
 NPCS = Path(__file__).parents[2] / "sample_game" / "npcs"
 
 
@@ -64,7 +64,9 @@ async def test_an_npc_of_the_folder_speaks_with_its_model(
             assert statuses[-1].phase == "ready", statuses[-1]
             await client.spawn("mira", "mira")
             await client.see("mira", "player", PICTURE, caption="a grey dot")
-            turn = client.hear("mira", "player", "Tell me of your uncle.", deadline_ms=60_000)
+            turn = client.hear(
+                "mira", "player", "Tell me of your uncle.", deadline_ms=int(WAIT_S * 1000)
+            )
             line = await turn.line()
     assert line is not None, log_path.read_text()
     assert (line.source, bool(line.text)) == ("model", True)
@@ -146,12 +148,12 @@ def test_an_unknown_model_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 def run_packed(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     command = [str(folder / pack_sidecar.EXECUTABLE), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PROGRAM_S, check=False)
 
 
 async def until_ready(statuses: list[Status]) -> None:
     """Return once the model is loaded, or cannot be."""
-    async with asyncio.timeout(READY_WITHIN_S):
+    async with asyncio.timeout(WAIT_S):
         while not statuses or statuses[-1].phase not in ("ready", "degraded"):
             await asyncio.sleep(0.05)
 

@@ -23,6 +23,7 @@ from tests.bridges.mono import (
     needs_mono,
     run_mono,
 )
+from tests.bridges.patience import PROGRAM_S
 from tests.counts import count
 
 NPCS = ROOT / "sample_game" / "npcs"
@@ -47,9 +48,7 @@ class Built:
             "NPC_BRAIN_PROGRAM": str(Path(sys.executable).parent / "npc-brain"),
             "NPC_BRAIN_NPCS": str(NPCS),
         }
-        return run_mono(
-            self.folder / program, *args, env={**os.environ, **settings, **env}, timeout_s=280
-        )
+        return run_mono(self.folder / program, *args, env={**os.environ, **settings, **env})
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +122,7 @@ def test_a_character_speaks_with_the_model(built: Built) -> None:
 
 @needs_mono
 def test_play_and_stop_leave_nothing_behind(built: Built) -> None:
-    run = built.run("components.exe", "cycles", NPC_BRAIN_CYCLES=str(count(200, 16)))
+    run = built.run("components.exe", "cycles", NPC_BRAIN_CYCLES=str(count(200, 8)))
     assert run.returncode == 0, run.stdout + run.stderr
 
 
@@ -257,7 +256,7 @@ def code_of(path: Path) -> str:
 
 def test_every_asset_has_a_meta_file_with_an_id_of_its_own() -> None:
     check = [sys.executable, str(UNITY / "write_metas.py"), "--check"]
-    checked = subprocess.run(check, capture_output=True, text=True, timeout=60, check=False)
+    checked = subprocess.run(check, capture_output=True, text=True, timeout=PROGRAM_S, check=False)
     assert checked.returncode == 0, checked.stderr
     ids = [
         re.findall(r"^guid: ([0-9a-f]{32})$", path.read_text(), re.MULTILINE)[0]

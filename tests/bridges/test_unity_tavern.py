@@ -2,7 +2,6 @@
 
 import json
 import random
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -17,11 +16,16 @@ from npc_brain.simulation.walking import Update
 from npc_brain.simulation.world_file import load_world_file
 from sample_game.terminal.commands import Attack, Give, Go, Mistake, Talk, Wait, parse
 from sample_game.terminal.game import names_in
+from tests.bridges.mono import (
+    PACKAGE,
+    ROOT,
+    STANDALONE,
+    compile_csharp,
+    needs_mono,
+    run_mono,
+)
 from tests.counts import count, needs_full
 
-ROOT = Path(__file__).parents[2]
-UNITY = ROOT / "engine_bridges" / "unity"
-PACKAGE = UNITY / "com.npcbrain.bridge"
 SAMPLE = PACKAGE / "Samples~" / "Tavern"
 GAME = ROOT / "sample_game"
 NUM_RANDOM_WORLDS = count(200, 12)
@@ -37,9 +41,7 @@ COMMANDS = (
     "give an apple to pip",
 )  # fmt: skip
 
-pytestmark = pytest.mark.skipif(
-    not (shutil.which("mcs") and shutil.which("mono")), reason="mcs and mono are not installed"
-)
+pytestmark = needs_mono
 
 Operation = dict[str, Any]
 
@@ -47,19 +49,10 @@ Operation = dict[str, Any]
 @pytest.fixture(scope="session")
 def tavern(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The console game, compiled as the C# that Unity takes."""
-    program = tmp_path_factory.mktemp("tavern") / "tavern.exe"
     sources = [*SAMPLE.rglob("*.cs"), *(PACKAGE / "Runtime").rglob("*.cs")]
     for folder in ("Stubs", "Console"):
-        sources += (UNITY / "standalone" / folder).glob("*.cs")
-    compiled = subprocess.run(
-        ["mcs", "-langversion:7", "-warnaserror", f"-out:{program}", *map(str, sources)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert compiled.returncode == 0, compiled.stdout + compiled.stderr
-    return program
+        sources += (STANDALONE / folder).glob("*.cs")
+    return compile_csharp(tmp_path_factory.mktemp("tavern") / "tavern.exe", sources)
 
 
 def test_a_scripted_walk_through_the_quest_is_the_terminal_games(tavern: Path) -> None:
@@ -368,11 +361,4 @@ def _play(program: Path, script: Path, model: str) -> subprocess.CompletedProces
 
 
 def _run(program: Path, *args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["mono", str(program), *args],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return run_mono(program, *args, stdin=stdin)

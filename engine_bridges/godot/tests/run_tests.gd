@@ -5,9 +5,9 @@ extends Node
 ## Prints a line a test and "N passed, N failed". A test fails when [method TestCase.check] does, or
 ## when any script error is logged meanwhile. Nothing here waits for ever: see TIMEOUT_S.
 
-const TIMEOUT_S := 120.0
+const TIMEOUT_S := 300.0
 ## With NPC_BRAIN_FULL=1, where counts are as written.
-const FULL_TIMEOUT_S := 900.0
+const FULL_TIMEOUT_S := 1800.0
 const TestCase := preload("res://tests/test_case.gd")
 
 var _errors := ErrorCounter.new()

@@ -4,8 +4,16 @@ extends Node
 const Client := preload("res://addons/npc_brain/npc_brain_client.gd")
 const Settings := preload("res://addons/npc_brain/editor/npc_settings.gd")
 
+## How long a test waits for what must happen: only a hang takes as long.
+const WAIT_S := 120.0
+## What is promised within a time may take so many starts of a sidecar longer, as the machine may be
+## slow or busy. What hangs takes longer still.
+const STARTS := 5.0
+
 ## What went wrong.
 var problems := PackedStringArray()
+## What the slowest start of a sidecar took in this test, up to its link.
+var start_s := 0.0
 
 var _clients: Array[Client] = []
 
@@ -29,7 +37,7 @@ static func is_same_value(a: Variant, b: Variant) -> bool:
 
 
 ## Waits for [param condition]; notes a problem when it is not met in time.
-func until(condition: Callable, what: String, timeout_s := 30.0) -> bool:
+func until(condition: Callable, what: String, timeout_s := WAIT_S) -> bool:
 	var until_ms := Time.get_ticks_msec() + roundi(timeout_s * 1000)
 	var is_met: bool = condition.call()
 	while not is_met:
@@ -40,6 +48,11 @@ func until(condition: Callable, what: String, timeout_s := 30.0) -> bool:
 	return true
 
 
+## What [param promise_s] is on this machine: see [constant STARTS].
+func stretched(promise_s: float) -> float:
+	return promise_s + STARTS * start_s
+
+
 ## A started client of this test, with a sidecar of its own that speaks with [param model].
 func start_client(model := "none") -> Client:
 	ProjectSettings.set_setting(Settings.PATH, OS.get_environment("NPC_BRAIN_PROGRAM"))
@@ -48,6 +61,12 @@ func start_client(model := "none") -> Client:
 	var client := Client.new()
 	_clients.append(client)
 	add_child(client)
+	var begun_ms := Time.get_ticks_msec()
+	client.connected.connect(
+		func(_is_resumed: bool) -> void:
+			start_s = maxf(start_s, (Time.get_ticks_msec() - begun_ms) / 1000.0),
+		CONNECT_ONE_SHOT
+	)
 	client.start()
 	return client
 

@@ -58,7 +58,7 @@ func _say(npc_id: String, text: String) -> void:
 
 func _spoken(npc_id: String) -> void:
 	var bubble: SpeechBubble = _game.call("bubble_of", npc_id)
-	var until_ms := Time.get_ticks_msec() + 15000
+	var until_ms := Time.get_ticks_msec() + roundi(Tour.TIMEOUT_S * 1000)
 	while not bubble.is_whole() and Time.get_ticks_msec() < until_ms:
 		await get_tree().process_frame
 	await get_tree().create_timer(SETTLE_S).timeout

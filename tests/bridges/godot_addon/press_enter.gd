@@ -1,8 +1,9 @@
 extends Node
 ## Plays a project's main scene for a person: waits until the sidecar is ready where there is one,
-## presses Enter, and ends when the NPC has answered.
+## presses Enter, and ends when the NPC has answered and the file WAITS_FOR_FILE is there.
 
-const TIMEOUT_S := 90.0
+## For each of these; only a hang takes as long.
+const TIMEOUT_S := 300.0
 
 
 func _ready() -> void:
@@ -13,6 +14,8 @@ func _ready() -> void:
 	character.line_said.connect(_on_line_said)
 	get_tree().create_timer(TIMEOUT_S).timeout.connect(get_tree().quit.bind(1))
 	if OS.get_environment("WAITS_FOR_SIDECAR") == "1":
+		# A slow machine is given the time for an answer of the sidecar.
+		character.deadline_s = TIMEOUT_S
 		while not character.client.phase in [&"ready", &"degraded"] or not character.is_spawned:
 			await get_tree().process_frame
 	var event := InputEventAction.new()
@@ -24,5 +27,8 @@ func _ready() -> void:
 func _on_line_said(line: NpcLine) -> void:
 	print("SOURCE ", line.source)
 	# The game's own code, which waits for the line too, comes first.
-	await get_tree().create_timer(OS.get_environment("LINGERS_S").to_float()).timeout
+	await get_tree().process_frame
+	var file := OS.get_environment("WAITS_FOR_FILE")
+	while not file.is_empty() and not FileAccess.file_exists(file):
+		await get_tree().process_frame
 	get_tree().quit()

@@ -21,6 +21,8 @@ var _peer_us := PackedInt64Array()
 var _messages: Array[PackedByteArray] = []
 var _num_tokens := 0
 var _began_us := 0
+## NPCs that the next sidecar does not have yet.
+var _num_missing := 0
 
 
 func _ready() -> void:
@@ -46,7 +48,10 @@ func _ready() -> void:
 	OS.execute("kill", ["-CONT", str(_sidecar_pid())])
 	await _measure("sidecar awake again", STALL_S)
 	OS.execute("kill", ["-KILL", str(_sidecar_pid())])
+	_measure_return()
 	await _measure("sidecar killed, back, streaming", STALL_S + 3.0)
+	while _num_missing > 0:
+		await get_tree().process_frame
 	get_tree().quit()
 
 
@@ -85,6 +90,21 @@ func _measure(phase: String, duration_s: float) -> void:
 	row["frames"] = costs.size()
 	row["tokens_per_frame"] = snappedf(float(_num_tokens - tokens_before) / costs.size(), 0.1)
 	print("bench: ", JSON.stringify(row))
+
+
+## How long it takes until everybody lives in the next sidecar.
+func _measure_return() -> void:
+	var killed_ms := Time.get_ticks_msec()
+	_num_missing = NUM_NPCS
+	for npc: NpcCharacter in find_children("*", "NpcCharacter", false, false):
+		npc.spawned.connect(
+			func() -> void:
+				_num_missing -= 1
+				if _num_missing == 0:
+					var took_ms := Time.get_ticks_msec() - killed_ms
+					print("bench: ", JSON.stringify({"case": "all back", "took_ms": took_ms})),
+			CONNECT_ONE_SHOT
+		)
 
 
 func _keep(message: Dictionary) -> void:

@@ -10,6 +10,7 @@ func _ready() -> void:
 	await until(func() -> bool: return client.is_connected_to_sidecar, "a link")
 	var pid := client._link._process._pid
 	print("sidecar: ", pid)
+	print("limit_ms: ", roundi(stretched(0.25) * 1000))
 	var arguments := OS.get_cmdline_user_args()
 	if "stall" in arguments:
 		OS.execute("kill", ["-STOP", str(pid)])

@@ -4,6 +4,8 @@ extends "res://tests/test_case.gd"
 
 const Dealer := preload("res://addons/npc_brain/transport/zmtp_dealer.gd")
 const READY := "\u0005READY"
+## No test takes as long.
+const LONG_MS := 3_600_000
 
 var _server := TCPServer.new()
 var _peer: StreamPeerTCP
@@ -73,10 +75,10 @@ func test_silence_is_asked_about_and_ends_the_connection() -> void:
 	await _open()
 	await _steps(20)
 	check_equal(_peer.get_available_bytes(), 0, "no PING while something is heard")
-	_let_pass(Dealer.HEARTBEAT_INTERVAL_MS + 1)
+	_stay_silent(Dealer.HEARTBEAT_INTERVAL_MS + 1)
 	var ping := Dealer._command("PING", PackedByteArray([0, 0]))
 	check_equal((await _received(2 + ping.size())).slice(2), ping, "PING")
-	_let_pass(Dealer.HEARTBEAT_TIMEOUT_MS)
+	_stay_silent(Dealer.HEARTBEAT_TIMEOUT_MS + 1)
 	await _steps(2)
 	check_equal(_dealer.state, Dealer.State.CLOSED, "state")
 	check(_dealer.problem.contains("nothing heard"), _dealer.problem)
@@ -84,7 +86,7 @@ func test_silence_is_asked_about_and_ends_the_connection() -> void:
 
 func test_a_peer_that_says_nothing_is_given_up() -> void:
 	await _accept()
-	_dealer._started_ms -= Dealer.HANDSHAKE_TIMEOUT_MS
+	_dealer._started_ms = Time.get_ticks_msec() - Dealer.HANDSHAKE_TIMEOUT_MS - 1
 	await _steps(2)
 	check_equal(_dealer.state, Dealer.State.CLOSED, "state")
 	check(_dealer.problem.contains("no handshake"), _dealer.problem)
@@ -114,6 +116,9 @@ func test_a_bad_endpoint_is_told() -> void:
 func _accept() -> void:
 	_server.listen(0, "127.0.0.1")
 	_dealer.connect_to("tcp://127.0.0.1:%d" % _server.get_local_port())
+	# However slow the test is: it has just begun, and has just asked.
+	_dealer._started_ms = Time.get_ticks_msec() + LONG_MS
+	_dealer._pinged_ms = _dealer._started_ms
 	await until(_server.is_connection_available, "a connection")
 	_peer = _server.take_connection()
 	await until(
@@ -177,10 +182,10 @@ func _steps(num: int) -> void:
 		await get_tree().process_frame
 
 
-## As if so much time had passed since the dealer heard anything.
-func _let_pass(duration_ms: int) -> void:
-	_dealer._heard_ms -= duration_ms
-	_dealer._pinged_ms -= duration_ms
+## As if the dealer had heard nothing for so long.
+func _stay_silent(duration_ms: int) -> void:
+	_dealer._heard_ms = Time.get_ticks_msec() - duration_ms
+	_dealer._pinged_ms = _dealer._heard_ms
 
 
 static func _ready_command() -> PackedByteArray:

@@ -24,9 +24,8 @@ func test_a_turn_is_streamed() -> void:
 
 func test_a_turn_of_the_embedded_model() -> void:
 	var client := await _linked("smollm2-135m")
-	await until(func() -> bool: return client.phase == &"ready", "the model", 90.0)
+	await until(func() -> bool: return client.phase == &"ready", "the model")
 	await _spawn(client, "mira")
-	await _settle()
 	var turn := Turn.new(client, "mira", "Tell me about the winter here.")
 	if await until(turn.has_ended, "the turn's end"):
 		check(turn.num_tokens > 1, "it came in pieces")
@@ -36,9 +35,8 @@ func test_a_turn_of_the_embedded_model() -> void:
 
 func test_the_life_of_an_action() -> void:
 	var client := await _linked()
-	await until(func() -> bool: return client.phase == &"ready", "its understanding", 60.0)
+	await until(func() -> bool: return client.phase == &"ready", "its understanding")
 	await ask(client, "npc.spawn", {"definition": "pip", "position": [0, 0]}, "pip")
-	await _settle()
 	var requests: Array[Dictionary] = []
 	client.message_received.connect(
 		func(message: Dictionary) -> void:
@@ -73,9 +71,8 @@ func test_save_and_load() -> void:
 	)
 	await ask(client, "npc.event", {"event": "attacked"}, "mira")
 	await until(func() -> bool: return not states.is_empty(), "a transition")
-	await _settle()
-	var before: Dictionary = states[-1]
 	var saved: Dictionary = (await ask(client, "state.save", {}))["body"]
+	var before: Dictionary = states[-1]
 	check(saved.get("blob") is PackedByteArray, "a blob of bytes")
 	check_equal((await ask(client, "npc.despawn", {}, "mira"))["type"], "ok", "despawned")
 	states.clear()
@@ -90,13 +87,9 @@ func test_save_and_load() -> void:
 
 func test_cancel_ends_a_turn_at_once() -> void:
 	var client := await _linked("smollm2-135m")
-	await until(func() -> bool: return client.phase == &"ready", "the model", 90.0)
+	await until(func() -> bool: return client.phase == &"ready", "the model")
 	await _spawn(client, "mira")
-	await _settle()
-	var turn := Turn.new(client, "mira", "Tell me a very long story about the winter.")
-	await until(func() -> bool: return turn.num_tokens > 0 or turn.has_ended(), "a token")
-	if turn.has_ended():
-		return
+	var turn := await _turn_mid_line(client)
 	await ask(client, "turn.cancel", {"turn_id": turn.turn_id}, "mira")
 	var num_tokens := turn.num_tokens
 	await until(turn.has_ended, "its end")
@@ -106,12 +99,9 @@ func test_cancel_ends_a_turn_at_once() -> void:
 
 func test_a_sidecar_killed_mid_line_is_back_and_answers() -> void:
 	var client := await _linked("smollm2-135m")
-	await until(func() -> bool: return client.phase == &"ready", "the model", 90.0)
+	await until(func() -> bool: return client.phase == &"ready", "the model")
 	await _spawn(client, "mira")
-	await _settle()
-	var turn := Turn.new(client, "mira", "Tell me a very long story about the winter.")
-	await until(func() -> bool: return turn.num_tokens > 0, "a token")
-	check(not turn.has_ended(), "it is within the line")
+	var turn := await _turn_mid_line(client)
 	var losses: Array[String] = []
 	client.disconnected.connect(func(why: String) -> void: losses.append(why))
 	var killed_ms := Time.get_ticks_msec()
@@ -123,9 +113,8 @@ func test_a_sidecar_killed_mid_line_is_back_and_answers() -> void:
 	check_equal(turn.num_tokens, num_tokens, "nothing more of the old line")
 	await _spawn(client, "mira")
 	var took_ms := Time.get_ticks_msec() - killed_ms
-	check(took_ms < 2000, "back within 2 s, took %d ms" % took_ms)
+	check(took_ms < stretched(2.0) * 1000, "back within 2 s, took %d ms" % took_ms)
 	await until(Turn.new(client, "mira", "Hello again!").has_ended, "a turn after it")
-	print("    back in %d ms" % took_ms)
 
 
 func test_a_lost_link_resumes_the_session() -> void:
@@ -138,7 +127,7 @@ func test_a_lost_link_resumes_the_session() -> void:
 	var resumed: Array[bool] = []
 	client.connected.connect(func(is_resumed: bool) -> void: resumed.append(is_resumed))
 	relay.cut()
-	await until(func() -> bool: return not resumed.is_empty(), "a new link", 2.0)
+	await until(func() -> bool: return not resumed.is_empty(), "a new link", stretched(2.0))
 	check_equal(resumed, [true] as Array[bool], "resumed")
 	await until(Turn.new(client, "mira", "Are you there?").has_ended, "the same NPC answers")
 
@@ -168,7 +157,7 @@ func test_a_wrong_token_is_refused() -> void:
 	client.error_received.connect(
 		func(code: String, _text: String, _hint: String) -> void: codes.append(code)
 	)
-	await until(func() -> bool: return not codes.is_empty(), "the refusal", 2.0)
+	await until(func() -> bool: return not codes.is_empty(), "the refusal")
 	check_equal(codes, ["bad_token"] as Array[String], "code")
 	check_equal(client.phase, client.OFFLINE, "phase")
 
@@ -190,8 +179,7 @@ func test_another_protocol_is_refused() -> void:
 		func() -> bool:
 			frames.append_array(dealer.step())
 			return not frames.is_empty(),
-		"the refusal",
-		2.0
+		"the refusal"
 	)
 	var answer: Dictionary = Msgpack.decode(frames[0])
 	var body: Dictionary = answer["body"]
@@ -226,7 +214,7 @@ func test_where_nothing_listens_it_is_offline_and_says_so() -> void:
 	client.status_changed.connect(
 		func(_phase: StringName, detail: String, _progress: float) -> void: details.append(detail)
 	)
-	await until(func() -> bool: return client.phase == client.OFFLINE, "the word", 5.0)
+	await until(func() -> bool: return client.phase == client.OFFLINE, "the word")
 	check_equal(details, ["nothing listens there"] as Array[String], "details")
 
 
@@ -275,18 +263,21 @@ func test_a_sidecar_that_does_not_read_bounds_what_waits() -> void:
 		check_equal(refusals[0]["retryable"], true, "retryable")
 	var link := client._link
 	client.stop()
-	await until(func() -> bool: return not link.is_running(), "the thread's end", 1.0)
+	await until(func() -> bool: return not link.is_running(), "the thread's end", stretched(1.0))
 
 
 func test_start_and_stop_leave_nothing() -> void:
 	var pids: Array[int] = []
 	await _start_and_stop(pids)
 	var before := _resources()
-	for _cycle in count(200, 12):
+	for _cycle in count(200, 4):
 		await _start_and_stop(pids)
-	check_equal(_resources(), before, "threads and open files")
+	await until(func() -> bool: return _resources() == before, "no more threads and open files")
 	for pid in pids:
-		check(not DirAccess.dir_exists_absolute("/proc/%d" % pid), "process %d is gone" % pid)
+		await until(
+			func() -> bool: return not DirAccess.dir_exists_absolute("/proc/%d" % pid),
+			"the end of process %d" % pid
+		)
 
 
 func _start_and_stop(pids: Array[int]) -> void:
@@ -295,7 +286,7 @@ func _start_and_stop(pids: Array[int]) -> void:
 	pids.append(client._link._process._pid)
 	client.stop()
 	var link := client._ending[0]
-	await until(func() -> bool: return client._ending.is_empty(), "the thread's end", 2.0)
+	await until(func() -> bool: return client._ending.is_empty(), "the thread's end")
 	check(not link.is_running(), "no thread is left")
 	_clients.erase(client)
 	client.free()
@@ -340,9 +331,14 @@ func _spawn(client: Client, npc_id: String) -> void:
 	check_equal(answer["type"], "npc.state", "%s is spawned" % npc_id)
 
 
-## Lets the greeting pass.
-func _settle() -> void:
-	await get_tree().create_timer(0.2).timeout
+## A turn of the model that has said something and has not ended; a frame may be too long for that.
+func _turn_mid_line(client: Client) -> Turn:
+	while true:
+		var turn := Turn.new(client, "mira", "Tell me a very long story about the winter.")
+		await until(func() -> bool: return turn.num_tokens > 0 or turn.has_ended(), "a token")
+		if not turn.has_ended() or not problems.is_empty():
+			return turn
+	return null
 
 
 func _kill_sidecar(client: Client) -> void:
@@ -361,7 +357,8 @@ class Turn:
 
 	func _init(client: Client, npc_id: String, text: String) -> void:
 		client.message_received.connect(_take)
-		client.send("npc.hear", {"speaker_id": "player", "text": text}, npc_id, _take_answer)
+		var body := {"speaker_id": "player", "text": text, "deadline_ms": roundi(WAIT_S * 1000)}
+		client.send("npc.hear", body, npc_id, _take_answer)
 
 	func has_ended() -> bool:
 		return not outcome.is_empty()

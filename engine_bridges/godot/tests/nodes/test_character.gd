@@ -91,7 +91,7 @@ func test_leaving_the_tree_despawns() -> void:
 
 func test_a_new_session_gets_its_mind_back() -> void:
 	var character := await add_spawned()
-	await get_tree().create_timer(NpcCharacter.KEEP_DELAY_S + 0.1).timeout
+	await until(func() -> bool: return client.count("state.save") == 1, "its mind is asked for")
 	client.answer("state.save", "state.saved", {"blob": PackedByteArray([1, 2])})
 	client.lose()
 	client.link()

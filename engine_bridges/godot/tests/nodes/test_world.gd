@@ -129,14 +129,16 @@ func test_characters_and_markers_of_the_scene_are_told() -> void:
 	)
 	check_equal(body["places"][0]["position"], [9.0, 0.0, 9.0], "places")
 	check_equal(world.ids_tagged("shop"), PackedStringArray(["mill"]), "tags")
+	client.sent.clear()
 	actor.position.x = 4
-	await get_tree().create_timer(0.1).timeout
+	await until(func() -> bool: return client.count("world.patch") > 0, "a patch")
 	check_equal(
 		client.last_body("world.patch")["entities"][0]["position"], [4.0, 0.0, 2.0], "it moved"
 	)
 	check_equal(character.display_name, "Berta", "name")
+	client.sent.clear()
 	mill.free()
-	await get_tree().create_timer(0.1).timeout
+	await until(func() -> bool: return client.count("world.patch") > 0, "a patch")
 	check_equal(client.last_body("world.patch")["removed"], {"places": ["mill"]}, "it left")
 
 

@@ -13,6 +13,9 @@ namespace NpcBrain.Standalone
     {
         private const double FrameSeconds = 1.0 / 120;
 
+        /// <summary>How long a test waits for what must happen: only a hang takes as long.</summary>
+        private const double WaitSeconds = 120;
+
         public static readonly Assembly Package = typeof(NpcBrainClient).Assembly;
 
         /// <summary>The NPC file of the sample game of that name.</summary>
@@ -39,6 +42,7 @@ namespace NpcBrain.Standalone
             holder.transform.position = new Vector3(x, 0f, 0f);
             NpcCharacter character = holder.AddComponent<NpcCharacter>();
             character.DefinitionFile = File(npc);
+            character.DeadlineSeconds = (float)WaitSeconds;
             return character;
         }
 
@@ -51,7 +55,14 @@ namespace NpcBrain.Standalone
         }
 
         /// <summary>Frames until something is so; fails after a while.</summary>
-        public static void Until(string what, Func<bool> isSo, double seconds = 20)
+        public static void Until(string what, Func<bool> isSo)
+        {
+            Await(what, isSo, WaitSeconds, () => FakePlayer.Frame(FrameSeconds));
+        }
+
+        /// <summary>Waits without frames until something is so; fails after a while.</summary>
+        public static void Await(
+            string what, Func<bool> isSo, double seconds = WaitSeconds, Action step = null)
         {
             Stopwatch watch = Stopwatch.StartNew();
             while (!isSo())
@@ -61,7 +72,10 @@ namespace NpcBrain.Standalone
                     throw new Exception(
                         "waited in vain for: " + what + "\n" + string.Join("\n", FakePlayer.LogLines.ToArray()));
                 }
-                FakePlayer.Frame(FrameSeconds);
+                if (step != null)
+                {
+                    step();
+                }
                 Thread.Sleep(2);
             }
         }

@@ -14,8 +14,9 @@ namespace NpcBrain.Standalone
     internal sealed class TavernPlayer
     {
         private const int FrameMs = 10;
-        private const double ReadySeconds = 60;
-        private const double CommandSeconds = 90;
+
+        /// <summary>For a command, or until the sidecar is ready: only a hang takes as long.</summary>
+        private const double WaitSeconds = 300;
 
         private readonly Stopwatch _watch = Stopwatch.StartNew();
         private double _lastFrameSeconds;
@@ -44,7 +45,11 @@ namespace NpcBrain.Standalone
         public bool Play(string[] script, TextWriter output)
         {
             FakePlayer.Play(() => BuildScene(output), typeof(NpcBrainClient).Assembly);
-            bool isGood = RunUntil(() => _scene.Bridge != null && _scene.Bridge.IsReady, ReadySeconds);
+            bool isGood = RunUntil(() => _scene.Bridge != null && _scene.Bridge.IsReady, WaitSeconds);
+            foreach (NpcCharacter character in FakePlayer.All<NpcCharacter>())
+            {
+                character.DeadlineSeconds = (float)WaitSeconds;
+            }
             foreach (string line in script)
             {
                 if (!isGood || _scene.Game.HasQuit)
@@ -53,7 +58,7 @@ namespace NpcBrain.Standalone
                 }
                 _scene.Game.Run(line);
                 Frame();
-                isGood = RunUntil(() => !_scene.Game.IsBusy && !_scene.Bridge.IsBusy, CommandSeconds);
+                isGood = RunUntil(() => !_scene.Game.IsBusy && !_scene.Bridge.IsBusy, WaitSeconds);
             }
             isGood = isGood && _scene.Game.NumFailed == 0 && _scene.Bridge.NumLosses == 0;
             FakePlayer.Stop();

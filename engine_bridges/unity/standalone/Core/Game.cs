@@ -16,10 +16,12 @@ namespace NpcBrain.Standalone
             options.NpcsFolder = Runner.Setting("NPCS");
             options.Model = model;
             Client = new SidecarClient(options);
+            Stopwatch clock = Stopwatch.StartNew();
             Client.Start();
             try
             {
                 Until(() => Client.IsConnected, "a link");
+                Runner.NoteStart(clock);
                 Runner.CheckEqual(Ask("world.sync", World())["type"], "ok", "the world");
             }
             catch (FailedTest)
@@ -34,7 +36,7 @@ namespace NpcBrain.Standalone
             Client.Dispose();
         }
 
-        public void Until(Func<bool> isSo, string what, double seconds = 20)
+        public void Until(Func<bool> isSo, string what, double seconds = Runner.WaitSeconds)
         {
             Runner.Until(isSo, () => Client.Pump(1), what, seconds);
         }
@@ -56,21 +58,27 @@ namespace NpcBrain.Standalone
 
         public void SpawnReady(string npcId)
         {
-            Until(() => Client.Phase == "ready", "the model", 90);
+            Until(() => Client.Phase == "ready", "the model");
             Spawn(npcId);
-            Settle();
-        }
-
-        /// <summary>Lets the greeting pass.</summary>
-        public void Settle()
-        {
-            Stopwatch clock = Stopwatch.StartNew();
-            Until(() => clock.ElapsedMilliseconds > 200, "a moment");
         }
 
         public SpokenTurn Say(string npcId, string text)
         {
             return new SpokenTurn(Client, npcId, text);
+        }
+
+        /// <summary>A turn that has said something and has not ended; a step may be too long for that.</summary>
+        public SpokenTurn SayMidLine(string npcId, string text)
+        {
+            while (true)
+            {
+                SpokenTurn turn = Say(npcId, text);
+                Until(() => turn.NumTokens > 0 || turn.HasEnded, "a token");
+                if (!turn.HasEnded)
+                {
+                    return turn;
+                }
+            }
         }
 
         public static IDictionary<string, object> Map(string key = null, object value = null)
@@ -126,6 +134,7 @@ namespace NpcBrain.Standalone
             client.MessageReceived += Take;
             IDictionary<string, object> body = Game.Map("speaker_id", "player");
             body["text"] = text;
+            body["deadline_ms"] = (long)(Runner.WaitSeconds * 1000);
             client.Send("npc.hear", body, npcId, TakeAnswer);
         }
 

@@ -42,11 +42,10 @@ namespace NpcBrain.Standalone
         {
             using (Game game = new Game("none"))
             {
-                game.Until(() => game.Client.Phase == "ready", "its understanding", 60);
+                game.Until(() => game.Client.Phase == "ready", "its understanding");
                 IDictionary<string, object> spawn = Game.Map("definition", "pip");
                 spawn["position"] = new[] { 0, 0 };
                 game.Ask("npc.spawn", spawn, "pip");
-                game.Settle();
                 IDictionary<string, object> request = null;
                 game.Client.RegisterCharacter("pip", message =>
                 {
@@ -91,9 +90,8 @@ namespace NpcBrain.Standalone
                 });
                 game.Ask("npc.event", Game.Map("event", "attacked"), "mira");
                 game.Until(() => state != null, "a transition");
-                game.Settle();
-                string before = (string)state["to"];
                 byte[] blob = (byte[])Game.Body(game.Ask("state.save", Game.Map()))["blob"];
+                string before = (string)state["to"];
                 Runner.CheckEqual(
                     game.Ask("npc.despawn", Game.Map(), "mira")["type"], "ok", "despawned");
                 state = null;
@@ -113,9 +111,7 @@ namespace NpcBrain.Standalone
             using (Game game = new Game(Model))
             {
                 game.SpawnReady("mira");
-                SpokenTurn turn = game.Say("mira", LongStory);
-                game.Until(() => turn.NumTokens > 0, "a token");
-                Runner.Check(!turn.HasEnded, "it is within the line");
+                SpokenTurn turn = game.SayMidLine("mira", LongStory);
                 game.Ask("turn.cancel", Game.Map("turn_id", turn.TurnId), "mira");
                 int numTokens = turn.NumTokens;
                 game.Until(() => turn.HasEnded, "its end");
@@ -129,9 +125,7 @@ namespace NpcBrain.Standalone
             using (Game game = new Game(Model))
             {
                 game.SpawnReady("mira");
-                SpokenTurn turn = game.Say("mira", LongStory);
-                game.Until(() => turn.NumTokens > 0, "a token");
-                Runner.Check(!turn.HasEnded, "it is within the line");
+                game.SayMidLine("mira", LongStory);
                 bool isLost = false;
                 game.Client.Disconnected += why => isLost = true;
                 Stopwatch clock = Stopwatch.StartNew();
@@ -140,8 +134,7 @@ namespace NpcBrain.Standalone
                 game.Until(() => game.Client.IsConnected, "a new link");
                 game.Spawn("mira");
                 long tookMs = clock.ElapsedMilliseconds;
-                Console.WriteLine("    back in " + tookMs + " ms");
-                Runner.Check(tookMs < 2000, "back within 2 s, took " + tookMs + " ms");
+                Runner.Check(tookMs < 1000 * Runner.Stretched(2), "back within 2 s, took " + tookMs + " ms");
                 SpokenTurn next = game.Say("mira", "Hello again!");
                 game.Until(() => next.HasEnded, "a turn after it");
             }
@@ -172,7 +165,7 @@ namespace NpcBrain.Standalone
                     bool? isResumed = null;
                     client.Connected += resumed => isResumed = resumed;
                     relay.Cut();
-                    Runner.Until(() => isResumed != null, step, "a new link", 2);
+                    Runner.Until(() => isResumed != null, step, "a new link", Runner.Stretched(2));
                     Runner.CheckEqual(isResumed, true, "resumed");
                     SpokenTurn turn = new SpokenTurn(client, "mira", "Are you there?");
                     Runner.Until(() => turn.HasEnded, step, "the same NPC's answer");
@@ -251,11 +244,11 @@ namespace NpcBrain.Standalone
         /// <summary>Play and Stop, with nothing kept from one to the next, leave nothing behind.</summary>
         private static void Cycles()
         {
-            int numCycles = Runner.IsFull ? 200 : 8;
+            int numCycles = Runner.IsFull ? 200 : 6;
             List<int> pids = new List<int>();
             int[] before = null;
-            long slowestMs = 0;
-            long slowestEndMs = 0;
+            double stopSeconds = double.MaxValue;
+            double endSeconds = double.MaxValue;
             for (int cycle = 0; cycle < numCycles + 3; cycle++)
             {
                 if (cycle == 3)
@@ -266,25 +259,25 @@ namespace NpcBrain.Standalone
                 pids.Add(game.Client.ProcessId);
                 Stopwatch clock = Stopwatch.StartNew();
                 game.Client.Stop();
-                slowestMs = Math.Max(slowestMs, clock.ElapsedMilliseconds);
+                stopSeconds = Math.Min(stopSeconds, clock.Elapsed.TotalSeconds);
                 clock = Stopwatch.StartNew();
                 game.Dispose();
-                slowestEndMs = Math.Max(slowestEndMs, clock.ElapsedMilliseconds);
+                endSeconds = Math.Min(endSeconds, clock.Elapsed.TotalSeconds);
                 Runner.Check(!game.Client.HasThreads, "no thread is left");
             }
             foreach (int pid in pids)
             {
-                Runner.Check(!Directory.Exists("/proc/" + pid), "process " + pid + " is gone");
+                Runner.Until(
+                    () => !Directory.Exists("/proc/" + pid), () => { }, "the end of process " + pid);
             }
-            int[] after = Resources();
-            Console.WriteLine("    " + numCycles + " cycles: open files " + before[0] + " -> "
-                + after[0] + ", threads " + before[1] + " -> " + after[1] + "; slowest Stop "
-                + slowestMs + " ms, Dispose " + slowestEndMs + " ms");
             // The runtime's pool of threads may have grown by a few; a leak is one each time.
-            Runner.Check(after[0] < before[0] + Math.Min(numCycles, 8), "open files");
-            Runner.Check(after[1] < before[1] + Math.Min(numCycles, 8), "threads");
-            Runner.Check(slowestMs < 20, "Stop does not wait");
-            Runner.Check(slowestEndMs < 500, "Dispose waits for the process's end only");
+            int spare = Math.Min(numCycles, 8) - 1;
+            Runner.Until(() => Resources()[0] <= before[0] + spare, () => { }, "no more open files");
+            Runner.Until(() => Resources()[1] <= before[1] + spare, () => { }, "no more threads");
+            // What waits does so each time, what other programs take hits some: the quickest tells.
+            Runner.Check(stopSeconds < 0.02, "Stop does not wait: " + stopSeconds + " s");
+            Runner.Check(
+                endSeconds < Runner.Stretched(0.5), "Dispose waits for the process's end only");
         }
 
         /// <summary>How many open files and threads this program has; Linux tells.</summary>
@@ -292,7 +285,6 @@ namespace NpcBrain.Standalone
         {
             GC.Collect();
             GC.WaitForPendingFinalizers();
-            Thread.Sleep(100);
             return new[]
             {
                 Directory.GetFileSystemEntries("/proc/self/fd").Length,

@@ -103,6 +103,18 @@ namespace UnityEngine
             AI.NavMesh.FakeEdge = edge;
         }
 
+        /// <summary>Every component of a type that has woken up.</summary>
+        public static IEnumerable<T> All<T>() where T : Behaviour
+        {
+            foreach (Behaviour behaviour in _states.Keys)
+            {
+                if (behaviour is T)
+                {
+                    yield return (T)behaviour;
+                }
+            }
+        }
+
         internal static void Log(string kind, object message)
         {
             LogLines.Add(kind + ": " + message);

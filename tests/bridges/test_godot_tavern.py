@@ -21,13 +21,15 @@ from tests.counts import count, needs_full
 
 GAME = ROOT / "sample_game" / "godot"
 TEMPLATE = os.environ.get("GODOT_TEMPLATE", "")
+EXPORTED_MODEL = "smollm2-135m" if count(1, 0) else "none"
+"""The tour with the model takes long, and other tests of exported games have one line of it."""
 PICTURES = ("talking", "walking", "trading", "overlay")
 
 pytestmark = [needs_godot, pytest.mark.usefixtures("imported_game")]
 
 
 def play_tour(model: str) -> str:
-    done = run_godot(GAME, "--", "--tour", "--model", model)
+    done = run_godot(GAME, "--", "--tour", "--fast", "--model", model)
     assert done.returncode == 0, done.stdout
     assert "The quest is done." in done.stdout
     assert "SCRIPT ERROR" not in done.stdout, done.stdout
@@ -72,7 +74,7 @@ def test_an_exported_game_plays_the_tour_without_python(
     shutil.rmtree(project)
     (tmp_path / "nothing").mkdir()
     played = subprocess.run(
-        [game, "--headless", "--", "--tour"],
+        [game, "--headless", "--", "--tour", "--fast", "--model", EXPORTED_MODEL],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -91,7 +93,7 @@ def test_an_exported_game_plays_the_tour_without_python(
 @pytest.mark.model
 def test_pictures_are_taken_and_show_something(tmp_path: Path) -> None:
     command = ["xvfb-run", "-a", "-s", "-screen 0 1280x720x24", GODOT, "--path", str(GAME)]
-    command += ["--rendering-driver", "opengl3", "--audio-driver", "Dummy"]
+    command += ["--rendering-driver", "opengl3", "--audio-driver", "Dummy", "--max-fps", "15"]
     command += ["--", "--screenshots", str(tmp_path), "--model", "none"]
     try:
         done = subprocess.run(

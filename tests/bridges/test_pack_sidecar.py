@@ -15,7 +15,8 @@ from npc_brain import __version__
 from npc_brain.client import Client, Handlers, Sidecar
 from npc_brain.errors import NpcBrainError, UsageError
 from npc_brain.protocol.messages import Status
-from tests.bridges.patience import PROGRAM_S, WAIT_S
+from tests.bridges.patience import PROGRAM_S
+from tests.pace import PATIENCE_S
 from tests.security.recorder import clean_environment, record
 
 MODEL = "smollm2-135m"
@@ -65,7 +66,7 @@ async def test_an_npc_of_the_folder_speaks_with_its_model(
             await client.spawn("mira", "mira")
             await client.see("mira", "player", PICTURE, caption="a grey dot")
             turn = client.hear(
-                "mira", "player", "Tell me of your uncle.", deadline_ms=int(WAIT_S * 1000)
+                "mira", "player", "Tell me of your uncle.", deadline_ms=int(PATIENCE_S * 1000)
             )
             line = await turn.line()
     assert line is not None, log_path.read_text()
@@ -153,7 +154,7 @@ def run_packed(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[st
 
 async def until_ready(statuses: list[Status]) -> None:
     """Return once the model is loaded, or cannot be."""
-    async with asyncio.timeout(WAIT_S):
+    async with asyncio.timeout(PATIENCE_S):
         while not statuses or statuses[-1].phase not in ("ready", "degraded"):
             await asyncio.sleep(0.05)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.bridges.mono import PACKAGE, ROOT, STANDALONE, compile_csharp, needs_mono, run_mono
-from tests.bridges.patience import assert_soon
+from tests.bridges.patience import assert_ends
 from tests.integration.test_wire_launch import is_running
 
 pytestmark = needs_mono
@@ -79,7 +79,7 @@ def test_a_killed_game_takes_its_sidecar_along(program: Path) -> None:
         sidecar_pid = int(game.stdout.readline())
         assert is_running(sidecar_pid)
         game.kill()
-        assert_soon(lambda: not is_running(sidecar_pid), "the sidecar's end", promise_s=2)
+        assert_ends(sidecar_pid, within_s=2)
 
 
 def test_the_core_knows_no_engine_and_no_reflection() -> None:

@@ -139,13 +139,13 @@ def test_commands_mean_what_they_mean_in_the_terminal(tavern: Path) -> None:
                 assert verb == type(other).__name__, line
 
 
-@needs_full
 def test_the_tour_ends_the_quest_without_a_model(tavern: Path) -> None:
     said = _tour(tavern, "none")
     assert "said by the model" not in said
     assert "Mira: Let me see: 24 mugs of ale" in said
 
 
+@needs_full
 @pytest.mark.model
 def test_the_tour_ends_the_quest_with_the_embedded_model(tavern: Path) -> None:
     assert "said by the model" in _tour(tavern, "smollm2-135m")
@@ -153,7 +153,7 @@ def test_the_tour_ends_the_quest_with_the_embedded_model(tavern: Path) -> None:
 
 def test_a_tour_that_goes_wrong_is_told(tavern: Path, tmp_path: Path) -> None:
     script = tmp_path / "wrong.txt"
-    script.write_text("go tavern\ngo moon\nquit\n", encoding="utf-8")
+    script.write_text("go moon\nquit\n", encoding="utf-8")
     played = _play(tavern, script, "none")
     assert played.returncode == 1
     assert '! You know no place "moon".' in played.stdout

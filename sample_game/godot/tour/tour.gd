@@ -44,7 +44,7 @@ func play(path: String) -> void:
 		current = command
 		print("\n> ", command)
 		await run(command)
-		await _until(func() -> bool: return not _bridge.is_busy(), TIMEOUT_S)
+		await _settle()
 	var is_won := _bridge.village.is_won()
 	print("\nThe quest is %s." % ("done" if is_won else "not done"))
 	finished.emit(is_won)
@@ -81,6 +81,17 @@ func run(command: String) -> void:
 			await get_tree().create_timer(rest.to_float()).timeout
 		_:
 			push_error("the tour does not know the command: %s" % command)
+
+
+## Waits until nothing is said or done, nor will be for what the sidecar was told.
+func _settle() -> void:
+	var is_settled := false
+	while not is_settled:
+		await _until(func() -> bool: return not _bridge.is_busy(), TIMEOUT_S)
+		var answers: Array[Dictionary] = []
+		NpcBrain.send("ping", {}, "", func(told: Dictionary) -> void: answers.append(told))
+		await _until(func() -> bool: return not answers.is_empty(), TIMEOUT_S)
+		is_settled = not _bridge.is_busy()
 
 
 func _go(target: String) -> void:

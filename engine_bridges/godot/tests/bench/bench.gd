@@ -12,6 +12,7 @@ const NUM_NPCS := 32
 const FPS := 60
 ## Unless NPC_BRAIN_STEADY_S says otherwise.
 const STEADY_S := 20.0
+## Not longer than the streaming before it.
 const STALL_S := 3.0
 ## Between an answer and the next question.
 const PAUSE_S := 0.2
@@ -38,18 +39,20 @@ func _ready() -> void:
 		_add_npc("npc_%d" % index)
 	await _talking()
 	var told_s := OS.get_environment("NPC_BRAIN_STEADY_S").to_float()
-	await _measure("streaming", told_s if told_s > 0.0 else STEADY_S)
+	var steady_s := told_s if told_s > 0.0 else STEADY_S
+	var stall_s := minf(STALL_S, steady_s)
+	await _measure("streaming", steady_s)
 	NpcBrain.message_received.connect(_keep)
-	await get_tree().create_timer(2.0).timeout
+	await get_tree().create_timer(minf(2.0, steady_s)).timeout
 	NpcBrain.message_received.disconnect(_keep)
 	_measure_peer()
 	OS.execute("kill", ["-STOP", str(_sidecar_pid())])
-	await _measure("sidecar stalled", STALL_S)
+	await _measure("sidecar stalled", stall_s)
 	OS.execute("kill", ["-CONT", str(_sidecar_pid())])
-	await _measure("sidecar awake again", STALL_S)
+	await _measure("sidecar awake again", stall_s)
 	OS.execute("kill", ["-KILL", str(_sidecar_pid())])
 	_measure_return()
-	await _measure("sidecar killed, back, streaming", STALL_S + 3.0)
+	await _measure("sidecar killed, back, streaming", 2.0 * stall_s)
 	while _num_missing > 0:
 		await get_tree().process_frame
 	get_tree().quit()

@@ -45,7 +45,7 @@ namespace NpcBrain.Standalone
         public bool Play(string[] script, TextWriter output)
         {
             FakePlayer.Play(() => BuildScene(output), typeof(NpcBrainClient).Assembly);
-            bool isGood = RunUntil(() => _scene.Bridge != null && _scene.Bridge.IsReady, WaitSeconds);
+            bool isGood = RunUntil(() => _scene.Bridge != null && _scene.Bridge.IsReady);
             foreach (NpcCharacter character in FakePlayer.All<NpcCharacter>())
             {
                 character.DeadlineSeconds = (float)WaitSeconds;
@@ -58,7 +58,7 @@ namespace NpcBrain.Standalone
                 }
                 _scene.Game.Run(line);
                 Frame();
-                isGood = RunUntil(() => !_scene.Game.IsBusy && !_scene.Bridge.IsBusy, WaitSeconds);
+                isGood = Settle();
             }
             isGood = isGood && _scene.Game.NumFailed == 0 && _scene.Bridge.NumLosses == 0;
             FakePlayer.Stop();
@@ -72,14 +72,34 @@ namespace NpcBrain.Standalone
             _scene.ShowOn(new PlainView(output));
         }
 
-        private bool RunUntil(Func<bool> isDone, double timeoutSeconds)
+        /// <summary>Until nothing is said or done, nor will be for what the sidecar was told.</summary>
+        private bool Settle()
         {
-            double until = _watch.Elapsed.TotalSeconds + timeoutSeconds;
+            bool isGood = true;
+            do
+            {
+                bool isAnswered = false;
+                isGood = RunUntil(() => !IsBusy);
+                NpcBrainClient.Instance.Ping(answer => isAnswered = true);
+                isGood = isGood && RunUntil(() => isAnswered);
+            }
+            while (isGood && IsBusy);
+            return isGood;
+        }
+
+        private bool IsBusy
+        {
+            get { return _scene.Game.IsBusy || _scene.Bridge.IsBusy; }
+        }
+
+        private bool RunUntil(Func<bool> isDone)
+        {
+            double until = _watch.Elapsed.TotalSeconds + WaitSeconds;
             while (!isDone())
             {
                 if (_watch.Elapsed.TotalSeconds > until)
                 {
-                    Console.Error.WriteLine("This took longer than " + timeoutSeconds + " s.");
+                    Console.Error.WriteLine("This took longer than " + WaitSeconds + " s.");
                     return false;
                 }
                 Frame();

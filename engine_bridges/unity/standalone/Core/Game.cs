@@ -7,6 +7,9 @@ namespace NpcBrain.Standalone
     /// <summary>A client that has started a sidecar and told it a small world.</summary>
     internal sealed class Game : IDisposable
     {
+        /// <summary>How often a turn is asked for that must not end before something else happens.</summary>
+        public const int Tries = 10;
+
         public readonly SidecarClient Client;
 
         public Game(string model)
@@ -70,7 +73,7 @@ namespace NpcBrain.Standalone
         /// <summary>A turn that has said something and has not ended; a step may be too long for that.</summary>
         public SpokenTurn SayMidLine(string npcId, string text)
         {
-            while (true)
+            for (int number = 1; ; number++)
             {
                 SpokenTurn turn = Say(npcId, text);
                 Until(() => turn.NumTokens > 0 || turn.HasEnded, "a token");
@@ -78,6 +81,7 @@ namespace NpcBrain.Standalone
                 {
                     return turn;
                 }
+                Runner.Check(number < Tries, "a turn within its line");
             }
         }
 

@@ -14,28 +14,69 @@ namespace NpcBrain.Standalone
 
         public static void AddTo(List<KeyValuePair<string, Action>> tests)
         {
-            tests.Add(new KeyValuePair<string, Action>("session/turn_of_the_model", TurnOfTheModel));
+            tests.Add(new KeyValuePair<string, Action>("session/turns_of_the_model", TurnsOfTheModel));
             tests.Add(new KeyValuePair<string, Action>("session/life_of_an_action", LifeOfAnAction));
             tests.Add(new KeyValuePair<string, Action>("session/save_and_load", SaveAndLoad));
-            tests.Add(new KeyValuePair<string, Action>("session/cancel", Cancel));
-            tests.Add(new KeyValuePair<string, Action>("session/killed_mid_line", KilledMidLine));
             tests.Add(new KeyValuePair<string, Action>("session/resumed", Resumed));
             tests.Add(new KeyValuePair<string, Action>("session/refusals", Refusals));
             tests.Add(new KeyValuePair<string, Action>("session/no_program", NoProgram));
             tests.Add(new KeyValuePair<string, Action>("session/cycles", Cycles));
         }
 
-        private static void TurnOfTheModel()
+        /// <summary>One sidecar for all that needs a model: loading it is the longest part.</summary>
+        private static void TurnsOfTheModel()
         {
             using (Game game = new Game(Model))
             {
                 game.SpawnReady("mira");
-                SpokenTurn turn = game.Say("mira", "Tell me about the winter here.");
-                game.Until(() => turn.HasEnded, "the turn's end");
-                Runner.Check(turn.NumTokens > 1, "it came in pieces");
-                Runner.CheckEqual(turn.Lines, turn.Said, "tokens add up to the line");
-                Runner.CheckEqual(turn.Source, "model", "source");
+                CheckThatItIsStreamed(game);
+                CheckThatCancelEndsIt(game);
+                CheckThatKilledMidLineItIsBack(game);
             }
+        }
+
+        private static void CheckThatItIsStreamed(Game game)
+        {
+            SpokenTurn turn = game.Say("mira", "Tell me about the winter here.");
+            game.Until(() => turn.HasEnded, "the turn's end");
+            Runner.Check(turn.NumTokens > 1, "it came in pieces");
+            Runner.CheckEqual(turn.Lines, turn.Said, "tokens add up to the line");
+            Runner.CheckEqual(turn.Source, "model", "source");
+        }
+
+        private static void CheckThatCancelEndsIt(Game game)
+        {
+            for (int number = 1; ; number++)
+            {
+                SpokenTurn turn = game.SayMidLine("mira", LongStory);
+                game.Ask("turn.cancel", Game.Map("turn_id", turn.TurnId), "mira");
+                int numTokens = turn.NumTokens;
+                game.Until(() => turn.HasEnded, "its end");
+                // The line may have ended before the sidecar heard of it.
+                if (turn.Outcome == "said" && number < Game.Tries)
+                {
+                    continue;
+                }
+                Runner.CheckEqual(turn.Outcome, "cancelled", "outcome");
+                Runner.CheckEqual(turn.NumTokens, numTokens, "tokens after the answer");
+                return;
+            }
+        }
+
+        private static void CheckThatKilledMidLineItIsBack(Game game)
+        {
+            game.SayMidLine("mira", LongStory);
+            bool isLost = false;
+            game.Client.Disconnected += why => isLost = true;
+            Stopwatch clock = Stopwatch.StartNew();
+            Process.GetProcessById(game.Client.ProcessId).Kill();
+            game.Until(() => isLost, "the loss");
+            game.Until(() => game.Client.IsConnected, "a new link");
+            game.Spawn("mira");
+            double seconds = clock.Elapsed.TotalSeconds;
+            Runner.Check(seconds < Runner.Stretched(2), "back within 2 s, took " + seconds + " s");
+            SpokenTurn next = game.Say("mira", "Hello again!");
+            game.Until(() => next.HasEnded, "a turn after it");
         }
 
         private static void LifeOfAnAction()
@@ -103,40 +144,6 @@ namespace NpcBrain.Standalone
                     Game.Code(game.Ask("state.load", Game.Map("blob", new byte[1]))),
                     "bad_blob",
                     "a damaged blob");
-            }
-        }
-
-        private static void Cancel()
-        {
-            using (Game game = new Game(Model))
-            {
-                game.SpawnReady("mira");
-                SpokenTurn turn = game.SayMidLine("mira", LongStory);
-                game.Ask("turn.cancel", Game.Map("turn_id", turn.TurnId), "mira");
-                int numTokens = turn.NumTokens;
-                game.Until(() => turn.HasEnded, "its end");
-                Runner.CheckEqual(turn.Outcome, "cancelled", "outcome");
-                Runner.CheckEqual(turn.NumTokens, numTokens, "tokens after the answer");
-            }
-        }
-
-        private static void KilledMidLine()
-        {
-            using (Game game = new Game(Model))
-            {
-                game.SpawnReady("mira");
-                game.SayMidLine("mira", LongStory);
-                bool isLost = false;
-                game.Client.Disconnected += why => isLost = true;
-                Stopwatch clock = Stopwatch.StartNew();
-                Process.GetProcessById(game.Client.ProcessId).Kill();
-                game.Until(() => isLost, "the loss");
-                game.Until(() => game.Client.IsConnected, "a new link");
-                game.Spawn("mira");
-                long tookMs = clock.ElapsedMilliseconds;
-                Runner.Check(tookMs < 1000 * Runner.Stretched(2), "back within 2 s, took " + tookMs + " ms");
-                SpokenTurn next = game.Say("mira", "Hello again!");
-                game.Until(() => next.HasEnded, "a turn after it");
             }
         }
 

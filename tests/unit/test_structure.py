@@ -11,6 +11,7 @@ PACKAGE = Path(npc_brain.__file__).parent
 
 LAYERS = (
     {"errors", "clock", "cache", "event_loop"},
+    {"files"},
     {"world", "inference"},
     {"understanding"},
     {"tools"},

@@ -1,0 +1,245 @@
+"""Files that others wrote, read within limits: never waiting, never more than was asked for.
+
+Only regular files are opened (a FIFO would wait for ever, a device need not end), JSON is measured
+before it unfolds, and a name that stands in a file stays inside the directory that it belongs to.
+Knows nothing of what the files mean: callers name the class of the error that a fault becomes.
+"""
+
+import errno
+import json
+import os
+import re
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from npc_brain.errors import NpcBrainError
+
+MB = 2**20
+
+MAX_DEPTH = 64
+"""Deepest nesting of JSON; no file of ours needs more than a dozen levels."""
+MAX_VALUES = 1_000_000
+"""Most values of a JSON document, some 100 MB when unfolded."""
+
+_MAX_DIGITS = 20
+"""Of a whole number: 64 bits."""
+_MAX_NAME_BYTES = 255
+_MAX_PATH_CHARS = 1024
+
+_KINDS = {
+    stat.S_IFDIR: "a directory",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+_OPEN_FLAGS = os.O_RDONLY
+for _name in ("O_BINARY", "O_CLOEXEC", "O_NOCTTY", "O_NONBLOCK"):  # not all on every system
+    _OPEN_FLAGS |= getattr(os, _name, 0)
+
+_JSON_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_AS_BRACKETS = bytes.maketrans(b"{}", b"[]")
+_NOT_STRUCTURE = bytes(set(range(256)) - set(b"[]{},"))
+
+# Source: "Naming Files, Paths, and Namespaces" of the Windows documentation.
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³]) *(?:\..*)?", re.I)
+_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f\ud800-\udfff\\:*?"<>|]')
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file for reading; returns at once whatever `path` is.
+
+    Raises OSError: it is not there, may not be read, or is no regular file.
+    """
+    try:
+        _check_kind(os.stat(path).st_mode, path)  # opening some devices does something
+        descriptor = os.open(path, _OPEN_FLAGS)
+    except ValueError as error:  # a NUL byte or half a surrogate pair in the name
+        raise OSError(errno.EINVAL, f"is no file name: {error}", repr(str(path))) from error
+    try:
+        _check_kind(os.fstat(descriptor).st_mode, path)
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_bytes(path: Path, max_bytes: int) -> bytes:
+    """The content of a regular file of at most `max_bytes`.
+
+    Raises OSError as `open_regular`, and EFBIG for a longer file, of which no more is read.
+    """
+    with open_regular(path) as file:
+        data = file.read(max_bytes + 1) or b""
+    if len(data) > max_bytes:
+        raise OSError(errno.EFBIG, f"is larger than {max_bytes} bytes", str(path))
+    return data
+
+
+def read_text(path: Path, max_bytes: int, error: type[NpcBrainError], hint: str = "") -> str:
+    """The UTF-8 text of a regular file of at most `max_bytes`, without its byte order mark.
+
+    Raises `error` when it cannot be read or is no such text.
+    """
+    try:
+        return read_bytes(path, max_bytes).decode("utf-8-sig")
+    except OSError as fault:
+        raise error(f"{path}: cannot be read: {fault.strerror}", hint=hint) from fault
+    except UnicodeDecodeError as fault:
+        raise error(f"{path}: is not UTF-8 text", hint=hint or "save it as UTF-8") from fault
+
+
+def read_json(
+    path: Path,
+    max_bytes: int,
+    error: type[NpcBrainError],
+    hint: str = "",
+    *,
+    max_values: int = MAX_VALUES,
+) -> Any:
+    """The JSON value in a regular file of at most `max_bytes`; see `parse_json`.
+
+    Raises `error` when it cannot be read or is not such JSON.
+    """
+    text = read_text(path, max_bytes, error, hint)
+    return parse_json(text, str(path), error, hint, max_values=max_values)
+
+
+def parse_json(
+    text: str | bytes,
+    where: str,
+    error: type[NpcBrainError],
+    hint: str = "",
+    *,
+    max_values: int = MAX_VALUES,
+) -> Any:
+    """The value of JSON text, unfolded only when it is known to be within the limits.
+
+    No deeper than `MAX_DEPTH`, no more than `max_values` values, whole numbers of up to 20 digits,
+    finite numbers, no key twice in an object, and nothing but Unicode.
+
+    Args:
+        text: UTF-8 when bytes.
+        where: What to call it in messages.
+        error: What is raised when it is not such JSON.
+        hint: Of that error.
+        max_values: Counting objects, arrays and what is in them.
+    """
+    try:
+        data = text.encode() if isinstance(text, str) else text
+        _check_structure(data, max_values)
+        value = json.loads(
+            data.decode(),
+            object_pairs_hook=_object,
+            parse_int=_integer,
+            parse_float=_finite,
+            parse_constant=_finite,
+        )
+        if rb"\ud" in data or rb"\uD" in data:  # half a surrogate pair may be spelt
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeError as fault:
+        raise error(f"{where}: holds text that is not Unicode", hint=hint) from fault
+    except ValueError as fault:
+        raise error(f"{where}: not JSON: {fault}", hint=hint) from fault
+    return value
+
+
+def inside(
+    directory: Path,
+    name: str,
+    where: str | Path,
+    error: type[NpcBrainError],
+    *,
+    root: Path | None = None,
+) -> Path:
+    """The path of `name`, which stands in a file, below `directory`.
+
+    Names mean the same on every system: forward slashes, no `..`, no drive, no name that Windows
+    keeps for itself. The file need not be there.
+
+    Args:
+        directory: What the name is relative to.
+        name: As the file has it.
+        where: The file, for messages.
+        error: What is raised for a name, or a symbolic link, that leads out.
+        root: Symbolic links may lead anywhere below it; `directory` by default.
+    """
+    fault = name_fault(name) or _link_fault(directory / name, root or directory)
+    if fault:
+        raise error(
+            f"{where}: got the path {name[:120]!r}, which {fault}; wanted one inside {directory}"
+        )
+    return directory / name
+
+
+def name_fault(name: str, *, may_climb: bool = False) -> str:
+    """Why a relative path is refused, as the end of a sentence; empty when it is not.
+
+    `may_climb` lets it begin with `../`.
+    """
+    parts: Sequence[str] = name.split("/")
+    if may_climb:
+        parts = parts[next((i for i, part in enumerate(parts) if part != ".."), 0) :]
+    if not name:
+        return "is empty"
+    if found := _FORBIDDEN.search(name):
+        return f"holds {found[0]!r}"
+    if name.startswith("/"):
+        return "is absolute"
+    if any(part in ("", ".", "..") for part in parts):
+        return "has a part that is empty, '.' or '..'"
+    if any(part[-1] in ". " or _RESERVED.fullmatch(part) for part in parts):
+        return "is no file name on Windows"
+    if len(name) > _MAX_PATH_CHARS or any(len(p.encode()) > _MAX_NAME_BYTES for p in parts):
+        return "is too long"
+    return ""
+
+
+def _check_kind(mode: int, path: Path) -> None:
+    if not stat.S_ISREG(mode):
+        kind = _KINDS.get(stat.S_IFMT(mode), "something else")
+        raise OSError(errno.EINVAL, f"is {kind}, wanted a regular file", str(path))
+
+
+def _link_fault(path: Path, root: Path) -> str:
+    try:
+        is_inside = path.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError):  # a loop
+        return "is a symbolic link that leads nowhere"
+    return "" if is_inside else "is a symbolic link that leads out"
+
+
+def _check_structure(data: bytes, max_values: int) -> None:
+    """Measure JSON by its brackets and commas. Raises ValueError."""
+    structure = _JSON_STRING.sub(b"", data).translate(None, _NOT_STRUCTURE)
+    if len(structure) - structure.count(b"]") - structure.count(b"}") >= max_values:
+        raise ValueError(f"it holds more than {max_values} values")
+    brackets = structure.translate(_AS_BRACKETS, b",")
+    for _ in range(MAX_DEPTH):  # each round takes away the innermost level
+        brackets = brackets.replace(b"[]", b"")
+    if b"[]" in brackets or brackets.count(b"[") > MAX_DEPTH:
+        raise ValueError(f"it is nested deeper than {MAX_DEPTH}")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        seen: set[str] = set()
+        repeated = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise ValueError(f"the key {repeated[:80]!r} comes twice")
+    return value
+
+
+def _integer(text: str) -> int:
+    if len(text) > _MAX_DIGITS:
+        raise ValueError(f"a number of {len(text)} digits")
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if value - value != 0:
+        raise ValueError(f"the number {text[:40]} is not finite")
+    return value

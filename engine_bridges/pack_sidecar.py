@@ -28,11 +28,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import npc_brain
+from npc_brain import files
 from npc_brain.cli.progress import progress_bar
 from npc_brain.client import Sidecar
 from npc_brain.errors import NpcBrainError, SessionError, UsageError
 from npc_brain.inference.importing.catalogue import CATALOGUE, resolve_model
 from npc_brain.inference.model_dir import INFO_FILE, load_model_info, new_directory, verify
+from npc_brain.npc.source import MAX_FILE_BYTES
 from npc_brain.sidecar import ENCODER, NO_MODEL
 
 FOLDER = "npc_brain_sidecar"
@@ -217,7 +219,7 @@ def _packed_name(model: str) -> str:
 def _copy_model(directory: Path, into: Path) -> None:
     """Copy what `model.json` lists, so that nothing else of the directory comes along."""
     info = load_model_info(directory)
-    for relative in (INFO_FILE, *(file.path for file in info.files)):
+    for relative in (INFO_FILE, *(file.path for file in info.files)):  # checked to be inside
         copy = into / relative
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(directory / relative, copy)
@@ -226,7 +228,10 @@ def _copy_model(directory: Path, into: Path) -> None:
 def _copy_npcs(npcs: Path | None, into: Path) -> None:
     into.mkdir()
     for path in _npc_files(npcs) if npcs is not None else ():
-        shutil.copyfile(path, into / path.name)
+        try:
+            (into / path.name).write_bytes(files.read_bytes(path, MAX_FILE_BYTES))
+        except OSError as error:
+            raise UsageError(f"{path}: cannot be packed: {error.strerror}") from error
 
 
 def _copy_licences(

@@ -6,13 +6,13 @@ Knows nothing of what the files mean: callers name the class of the error that a
 """
 
 import errno
+import io
 import json
 import os
 import re
 import stat
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from npc_brain.errors import NpcBrainError
 
@@ -48,7 +48,7 @@ _RESERVED = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f\ud800-\udfff\\:*?"<>|]')
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> io.BufferedReader:
     """Open a regular file for reading; returns at once whatever `path` is.
 
     Raises OSError: it is not there, may not be read, or is no regular file.
@@ -85,6 +85,8 @@ def read_text(path: Path, max_bytes: int, error: type[NpcBrainError], hint: str 
     """
     try:
         return read_bytes(path, max_bytes).decode("utf-8-sig")
+    except FileNotFoundError as fault:
+        raise error(f"{path} is missing, so it cannot be read", hint=hint) from fault
     except OSError as fault:
         raise error(f"{path}: cannot be read: {fault.strerror}", hint=hint) from fault
     except UnicodeDecodeError as fault:
@@ -166,30 +168,28 @@ def inside(
         error: What is raised for a name, or a symbolic link, that leads out.
         root: Symbolic links may lead anywhere below it; `directory` by default.
     """
-    fault = name_fault(name) or _link_fault(directory / name, root or directory)
+    fault = _name_fault(name) or _link_fault(directory / name, root or directory)
     if fault:
         raise error(
-            f"{where}: got the path {name[:120]!r}, which {fault}; wanted one inside {directory}"
+            f"{where}: got the path {name[:120]!r}, which {fault}",
+            hint=f"nothing outside {root or directory} is read",
         )
     return directory / name
 
 
-def name_fault(name: str, *, may_climb: bool = False) -> str:
-    """Why a relative path is refused, as the end of a sentence; empty when it is not.
-
-    `may_climb` lets it begin with `../`.
-    """
-    parts: Sequence[str] = name.split("/")
-    if may_climb:
-        parts = parts[next((i for i, part in enumerate(parts) if part != ".."), 0) :]
+def _name_fault(name: str) -> str:
+    """Why a relative path is refused, as the end of a sentence; empty when it is not."""
+    parts = name.split("/")
     if not name:
         return "is empty"
     if found := _FORBIDDEN.search(name):
         return f"holds {found[0]!r}"
     if name.startswith("/"):
-        return "is absolute"
-    if any(part in ("", ".", "..") for part in parts):
-        return "has a part that is empty, '.' or '..'"
+        return "lies outside of its directory"
+    if ".." in parts:
+        return "lies outside of its directory"
+    if "" in parts or "." in parts:
+        return "has an empty part or '.' in it"
     if any(part[-1] in ". " or _RESERVED.fullmatch(part) for part in parts):
         return "is no file name on Windows"
     if len(name) > _MAX_PATH_CHARS or any(len(p.encode()) > _MAX_NAME_BYTES for p in parts):
@@ -207,8 +207,8 @@ def _link_fault(path: Path, root: Path) -> str:
     try:
         is_inside = path.resolve().is_relative_to(root.resolve())
     except (OSError, RuntimeError):  # a loop
-        return "is a symbolic link that leads nowhere"
-    return "" if is_inside else "is a symbolic link that leads out"
+        return "is a link that leads round in circles"
+    return "" if is_inside else "is a link to what lies outside of its directory"
 
 
 def _check_structure(data: bytes, max_values: int) -> None:

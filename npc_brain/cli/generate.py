@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from npc_brain import files
 from npc_brain.cli.progress import progress_bar
 from npc_brain.errors import UsageError
 from npc_brain.inference.chat import Sampling
@@ -163,10 +164,7 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _read_tokens(path: Path) -> list[int]:
-    try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise UsageError(f"--tokens: {path} cannot be read: {error}") from error
+    value = files.read_json(path, files.MB, UsageError)
     if not isinstance(value, list) or not value or not all(type(item) is int for item in value):
         raise UsageError(f"--tokens: {path} is not a JSON list of one or more token ids")
     return value

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from npc_brain import files
 from npc_brain.errors import ModelError
-from npc_brain.inference.model_dir import EmbeddingLayout
+from npc_brain.inference.model_dir import EmbeddingLayout, model_file
 
 Floats = npt.NDArray[np.float32]
 
@@ -21,12 +22,12 @@ class EmbeddingTable:
     """A read-only table float32[vocab, width], kept as blocks of 4 or 8 bits (or as float32)."""
 
     def __init__(self, model_dir: Path, layout: EmbeddingLayout, vocab: int, width: int) -> None:
-        """Map the table. Raises ModelError when the file is too short for it."""
-        path = model_dir / layout.path
+        """Map the table. Raises ModelError when the file is too short for it, or lies outside."""
+        path = model_file(model_dir, layout.path)
         num_blocks = width // layout.block_size
         self._layout, self._width, self._num_touched = layout, width, 0
         try:
-            with path.open("rb") as file:
+            with files.open_regular(path) as file:
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             self._codes = self._part(
                 np.float32 if layout.bits == 32 else np.uint8,

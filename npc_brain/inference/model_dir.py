@@ -5,7 +5,6 @@ and creates such directories; it does not know what a graph or a tokenizer looks
 """
 
 import hashlib
-import os
 import shutil
 import sys
 import tempfile
@@ -13,10 +12,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from npc_brain import files
 from npc_brain.errors import ErrorCode, ModelError
 
 INFO_FILE = "model.json"
@@ -27,7 +27,24 @@ TOKENIZER_FILE = "tokenizer.json"
 Progress = Callable[[int, int, str], None]
 """Called with (done, total, what); the unit is the caller's, total is 0 when not known."""
 
+MAX_VOCAB = 2**21
+"""Most tokens of a vocabulary; the largest known have a quarter million."""
+MAX_SIZE = 2**24
+"""Largest size of any part of a model: widths, heads, positions."""
+MAX_LAYERS = 1024
+MAX_TOKENIZER_BYTES = 64 * files.MB
+"""Of a `tokenizer.json`; Gemma 4's has 33 MB."""
+MAX_TOKEN_VALUES = 4_000_000
+"""Of the JSON values in it; Gemma 4's has 2 million."""
+MAX_CONFIG_BYTES = 4 * files.MB
+"""Of a `config.json` and its like."""
+_MAX_INFO_BYTES = files.MB
+
 _STALE_AFTER_S = 24 * 3600.0
+_DAMAGED_HINT = "the directory was made by another version or edited; import the model again"
+
+TokenId = Annotated[int, Field(ge=0, lt=MAX_VOCAB)]
+Size = Annotated[int, Field(ge=1, le=MAX_SIZE)]
 
 
 def no_progress(done: int, total: int, what: str) -> None:
@@ -35,7 +52,7 @@ def no_progress(done: int, total: int, what: str) -> None:
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class ModelFile(_Frozen):
@@ -54,16 +71,16 @@ class ModelDims(_Frozen):
     what one layer takes of each of the `per_layer_vocab` rows of the per-layer table.
     """
 
-    layers: int = Field(ge=1)
-    hidden: int = Field(ge=1)
-    heads: int = Field(ge=1)
-    vocab: int = Field(ge=1)
-    context: int = Field(ge=1)
-    kv_heads: int | None = None
-    head_dim: int | None = None
-    sliding_window: int | None = None
-    per_layer_width: int | None = None
-    per_layer_vocab: int | None = None
+    layers: int = Field(ge=1, le=MAX_LAYERS)
+    hidden: Size
+    heads: Size
+    vocab: int = Field(ge=1, le=MAX_VOCAB)
+    context: Size
+    kv_heads: Size | None = None
+    head_dim: Size | None = None
+    sliding_window: Size | None = None
+    per_layer_width: int | None = Field(None, ge=0, le=MAX_SIZE)
+    per_layer_vocab: int | None = Field(None, ge=0, le=MAX_VOCAB)
 
 
 class EmbeddingLayout(_Frozen):
@@ -82,9 +99,9 @@ class EmbeddingLayout(_Frozen):
     """
 
     path: str
-    codes_offset: int = Field(ge=0)
-    scales_offset: int = Field(ge=0)
-    block_size: int = Field(ge=1)
+    codes_offset: int = Field(ge=0, le=2**62)
+    scales_offset: int = Field(ge=0, le=2**62)
+    block_size: Size
     bits: Literal[4, 8, 32] = 8
     scale_type: Literal["float16", "float32"] = "float32"
     multiplier: float = 1.0
@@ -131,11 +148,11 @@ class ModelInfo(_Frozen):
     architecture: str
     dims: ModelDims
     chat_format: str | None = None
-    bos_id: int | None = None
-    stop_ids: tuple[int, ...] = ()
+    bos_id: TokenId | None = None
+    stop_ids: tuple[TokenId, ...] = Field((), max_length=1000)
     embedding: EmbeddingLayout | None = None
     per_layer_embedding: EmbeddingLayout | None = None
-    pad_id: int = 0
+    pad_id: TokenId = 0
     published: PublishedGraphs | None = None
     files: tuple[ModelFile, ...] = ()
     licence: str = ""
@@ -155,17 +172,34 @@ def load_model_info(model_dir: Path) -> ModelInfo:
             hint="make one with `npc-brain model import SRC DIR` or `npc-brain model pull NAME`",
         )
     try:
-        info = ModelInfo.model_validate_json(path.read_bytes())
+        info = ModelInfo.model_validate(
+            files.read_json(path, _MAX_INFO_BYTES, ModelError, _DAMAGED_HINT)
+        )
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "top level"
         raise ModelError(
             f"{path}: {where}: {first['msg']}",
-            hint="the directory was made by another version or edited; import the model again",
+            hint=_DAMAGED_HINT,
         ) from error
     for file in info.files:
         _check_size(model_dir, file)
+    for name in _named_files(info):
+        model_file(model_dir, name)
     return info
+
+
+def model_file(model_dir: Path, name: str) -> Path:
+    """The path of a file that `model.json` names. Raises ModelError when it leads out."""
+    return files.inside(model_dir, name, model_dir / INFO_FILE, ModelError)
+
+
+def _named_files(info: ModelInfo) -> Iterator[str]:
+    for layout in (info.embedding, info.per_layer_embedding):
+        if layout is not None:
+            yield layout.path
+    if info.published is not None:
+        yield from (name for name in info.published.model_dump().values() if name is not None)
 
 
 def verify(model_dir: Path, progress: Progress = no_progress) -> ModelInfo:
@@ -190,15 +224,18 @@ def verify(model_dir: Path, progress: Progress = no_progress) -> ModelInfo:
 
 
 def sha256_of(path: Path) -> str:
-    """The sha256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """The sha256 of a file, in hex. Raises ModelError when it cannot be read."""
+    try:
+        with files.open_regular(path) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def write_model_info(model_dir: Path, **fields: Any) -> ModelInfo:
     """Write `model.json` with `fields` of `ModelInfo` and a list of the files that are there."""
     paths = sorted(p for p in model_dir.rglob("*") if p.is_file() and p.name != INFO_FILE)
-    files = tuple(
+    listed = tuple(
         ModelFile(
             path=path.relative_to(model_dir).as_posix(),
             bytes=path.stat().st_size,
@@ -206,7 +243,7 @@ def write_model_info(model_dir: Path, **fields: Any) -> ModelInfo:
         )
         for path in paths
     )
-    info = ModelInfo(files=files, **fields)
+    info = ModelInfo(files=listed, **fields)
     (model_dir / INFO_FILE).write_text(info.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return info
 
@@ -296,9 +333,7 @@ def _remove_stale(parent: Path, prefix: str) -> None:
 
 
 def _check_size(model_dir: Path, file: ModelFile) -> None:
-    path = model_dir / file.path
-    if os.path.isabs(file.path) or ".." in Path(file.path).parts:
-        raise ModelError(f"{model_dir / INFO_FILE} lists {file.path!r}, which is outside of it")
+    path = model_file(model_dir, file.path)
     got = path.stat().st_size if path.is_file() else None
     if got != file.bytes:
         state = "missing" if got is None else f"{got} bytes long, wanted {file.bytes}"

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from npc_brain.errors import InferenceError, ModelError
 from npc_brain.inference.decoder import PREFILL_CHUNK, KVSnapshot, Logits
-from npc_brain.inference.model_dir import ModelInfo, load_model_info
+from npc_brain.inference.model_dir import ModelInfo, load_model_info, model_file
 from npc_brain.inference.providers import CPU, open_session, session_options
 from npc_brain.inference.runtime import onnxruntime as ort
 from npc_brain.inference.slot_decoder import SlotDecoder, soft_rows
@@ -89,8 +89,8 @@ class PublishedDecoder(SlotDecoder):
             num_slots=num_slots,
             max_context=min(max_context, self.info.dims.context),
         )
-        embed_path = model_dir / self.info.published.embed_tokens
-        decoder_path = model_dir / self.info.published.decoder
+        embed_path = model_file(model_dir, self.info.published.embed_tokens)
+        decoder_path = model_file(model_dir, self.info.published.decoder)
         options = session_options(num_threads, is_spinning)
         self._embed = open_session(embed_path, options, provider=CPU).session
         opened = open_session(decoder_path, options, provider=provider)

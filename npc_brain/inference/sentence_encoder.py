@@ -13,13 +13,21 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Encoding, Tokenizer
 
+from npc_brain import files
 from npc_brain.errors import InferenceError, ModelError
-from npc_brain.inference.model_dir import GRAPH_FILE, TOKENIZER_FILE, load_model_info
+from npc_brain.inference.model_dir import (
+    GRAPH_FILE,
+    MAX_TOKEN_VALUES,
+    MAX_TOKENIZER_BYTES,
+    TOKENIZER_FILE,
+    load_model_info,
+)
 from npc_brain.inference.runtime import onnxruntime
 
 FloatArray = npt.NDArray[np.float32]
 
 _BATCH = 32
+_DAMAGED_HINT = "pull the model again; `npc-brain model verify DIR` tells what is damaged"
 _MAX_CHARS = 2000
 """Read of one text; beyond what `context` tokens of ordinary words can cover."""
 
@@ -51,15 +59,22 @@ class SentenceEncoder:
         options.intra_op_num_threads = num_threads
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        tokenizer_json = files.read_text(
+            model_dir / TOKENIZER_FILE, MAX_TOKENIZER_BYTES, ModelError, _DAMAGED_HINT
+        )
+        files.parse_json(
+            tokenizer_json, str(model_dir / TOKENIZER_FILE), ModelError, max_values=MAX_TOKEN_VALUES
+        )
         try:
+            files.open_regular(model_dir / GRAPH_FILE).close()
             self._session = onnxruntime.InferenceSession(
                 str(model_dir / GRAPH_FILE), options, providers=["CPUExecutionProvider"]
             )
-            self._tokenizer = Tokenizer.from_file(str(model_dir / TOKENIZER_FILE))
+            self._tokenizer = Tokenizer.from_str(tokenizer_json)
         except Exception as error:  # both libraries raise bare Exception subclasses
             raise ModelError(
                 f"{model_dir}: cannot load the sentence encoder: {error}",
-                hint="pull the model again; `npc-brain model verify DIR` tells what is damaged",
+                hint=_DAMAGED_HINT,
             ) from error
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(info.dims.context)

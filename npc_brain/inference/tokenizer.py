@@ -17,7 +17,14 @@ from typing import Any
 
 from tokenizers import Tokenizer as _HfTokenizer
 
+from npc_brain import files
 from npc_brain.errors import ModelError
+from npc_brain.inference.model_dir import (
+    MAX_TOKEN_VALUES,
+    MAX_TOKENIZER_BYTES,
+    MAX_VOCAB,
+    TOKENIZER_FILE,
+)
 
 _NUM_CACHED_TEXTS = 1024
 _SPACE_MARK = "\u2581"
@@ -33,9 +40,12 @@ class Tokenizer:
         control_ids: Token id by text of every control token.
     """
 
-    def __init__(self, tokenizer_json: str) -> None:
-        """Build from the text of a `tokenizer.json`; raises ModelError when it is not BPE."""
-        spec = _parse(tokenizer_json)
+    def __init__(self, tokenizer_json: str, where: str = TOKENIZER_FILE) -> None:
+        """Build from the text of a `tokenizer.json`; raises ModelError when it is not BPE.
+
+        `where` is what messages call it.
+        """
+        spec = _parse(tokenizer_json, where)
         added = spec.get("added_tokens") or []
         controls = {token["content"]: int(token["id"]) for token in added if _is_control(token)}
         model = spec["model"]
@@ -46,7 +56,7 @@ class Tokenizer:
         self._is_byte_level = '"ByteLevel"' in json.dumps(spec.get("decoder"))
         self._strips_first_space = '"Strip"' in json.dumps(spec.get("decoder"))
         self.constraint_json = json.dumps(_with_all_controls_special(spec))
-        self._plain = _built(_without_controls(spec, controls))
+        self._plain = _built(_without_controls(spec, controls), where)
         self._encode = lru_cache(_NUM_CACHED_TEXTS)(self._encode_uncached)
 
     constraint_json: str
@@ -55,11 +65,8 @@ class Tokenizer:
     @classmethod
     def load(cls, model_dir: Path) -> "Tokenizer":
         """Read `tokenizer.json` of a model directory; raises ModelError."""
-        path = model_dir / "tokenizer.json"
-        try:
-            return cls(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ModelError(f"cannot read {path}: {error}") from error
+        path = model_dir / TOKENIZER_FILE
+        return cls(files.read_text(path, MAX_TOKENIZER_BYTES, ModelError), str(path))
 
     def encode(self, text: str) -> list[int]:
         """Token ids of plain `text`; never a control token."""
@@ -138,22 +145,40 @@ class TextStream:
         return self._utf8.decode(b"", final=True)
 
 
-def _built(spec: dict[str, Any]) -> _HfTokenizer:
+def _built(spec: dict[str, Any], where: str) -> _HfTokenizer:
     try:
         return _HfTokenizer.from_str(json.dumps(spec))
     except Exception as error:  # the Rust library raises bare Exception
-        raise ModelError(f"tokenizer.json cannot be used: {error}") from error
+        raise ModelError(f"{where} cannot be used: {error}") from error
 
 
-def _parse(tokenizer_json: str) -> dict[str, Any]:
+def _parse(tokenizer_json: str, where: str) -> dict[str, Any]:
+    """The specification, with everything of the types that this module relies on."""
+    spec = files.parse_json(tokenizer_json, where, ModelError, max_values=MAX_TOKEN_VALUES)
     try:
-        spec: dict[str, Any] = json.loads(tokenizer_json)
-        kind = spec["model"].get("type", "BPE")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(f"tokenizer.json is damaged: {error!r}") from error
-    if kind != "BPE":
-        raise ModelError(f"tokenizer.json has a model of type {kind!r}, wanted 'BPE'")
-    return spec
+        model = spec["model"]
+        kind = model.get("type", "BPE")
+        if kind != "BPE":
+            raise ModelError(f"{where} has a model of type {kind!r}, wanted 'BPE'")
+        added = spec.get("added_tokens") or []
+        for token in added:
+            if not isinstance(token["content"], str):
+                raise TypeError(f"an added token is {token['content']!r:.40}")
+        ids = [*model["vocab"].values(), *(token["id"] for token in added)]
+        odd = next((i for i in ids if type(i) is not int or not 0 <= i < MAX_VOCAB), None)
+        if odd is not None or not ids:
+            raise ValueError(f"got the token id {odd!r:.40}, wanted 0 to {MAX_VOCAB - 1}")
+        if not all(map(_is_merge, model["merges"])):
+            raise ValueError("its merges are not pairs of texts")
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelError(f"{where} is damaged: {error!r}") from error
+    return dict(spec)
+
+
+def _is_merge(merge: object) -> bool:
+    if isinstance(merge, str):
+        return " " in merge
+    return isinstance(merge, list) and [type(part) for part in merge] == [str, str]
 
 
 def _is_control(added_token: dict[str, Any]) -> bool:

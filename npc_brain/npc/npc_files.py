@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from npc_brain.errors import DefinitionError
+from npc_brain.files import inside
 from npc_brain.npc.definition import NpcDefinition
 from npc_brain.npc.expressions import did_you_mean
 from npc_brain.npc.loader import load_definition, parse_definition
 from npc_brain.tools.spec import Tool
 
-_NAME = re.compile(r"[A-Za-z0-9_\-]{1,64}")
+_MAX_NAME = 64
+_MAX_NAMES_SHOWN = 20
+_NAME = re.compile(rf"[A-Za-z0-9_\-]{{1,{_MAX_NAME}}}")
 _SUFFIXES = (".yaml", ".yml")
 
 
@@ -30,7 +33,10 @@ class NpcLibrary:
         """The names of all NPC files."""
         if self._directory is None:
             return []
-        return sorted(p.stem for p in self._directory.iterdir() if p.suffix in _SUFFIXES)
+        try:
+            return sorted(p.stem for p in self._directory.iterdir() if p.suffix in _SUFFIXES)
+        except OSError:  # as good as empty
+            return []
 
     def find(
         self, definition: str | Mapping[str, Any], npc_id: str, tools: Mapping[str, Tool]
@@ -45,7 +51,10 @@ class NpcLibrary:
         if not isinstance(definition, str):
             return parse_definition({"id": npc_id, **definition}, f"definition of {npc_id}", tools)
         path = self._path(definition)
-        changed_ns = path.stat().st_mtime_ns
+        try:
+            changed_ns = path.stat().st_mtime_ns
+        except OSError as error:  # removed this moment
+            raise DefinitionError(f"{path}: cannot be read: {error.strerror}") from error
         known = self._read.get(path)
         if known is None or known[0] != changed_ns:
             known = (changed_ns, load_definition(path, tools))
@@ -55,8 +64,10 @@ class NpcLibrary:
     def _path(self, name: str) -> Path:
         if self._directory is not None and _NAME.fullmatch(name):
             for suffix in _SUFFIXES:
-                path = self._directory / f"{name}{suffix}"
+                path = inside(self._directory, f"{name}{suffix}", self._directory, DefinitionError)
                 if path.is_file():
                     return path
-        hint = did_you_mean(name, self.names()) or f"there are: {', '.join(self.names()) or 'none'}"
-        raise DefinitionError(f"there is no NPC file named {name!r}", hint=hint)
+        names = self.names()
+        shown = ", ".join(names[:_MAX_NAMES_SHOWN]) or "none"
+        hint = did_you_mean(name[:_MAX_NAME], names) or f"there are: {shown}"
+        raise DefinitionError(f"there is no NPC file named {name[:_MAX_NAME]!r}", hint=hint)

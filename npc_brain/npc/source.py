@@ -8,6 +8,8 @@ YAML here.
 Why PyYAML and not ruamel.yaml: its scanner is all that is needed, and it is small and everywhere.
 """
 
+import errno
+import math
 import re
 from collections.abc import Hashable
 from dataclasses import dataclass, field
@@ -15,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from npc_brain import files
 
 MAX_FILE_BYTES = 512 * 1024
 MAX_DEPTH = 48
@@ -77,26 +81,24 @@ class Source:
 
 @dataclass(slots=True)
 class Document:
-    """A file that was read: its value (None when it could not be), places and mistakes."""
+    """A file that was read: its value (None when it could not be), places, mistakes and text."""
 
     value: Any
     source: Source
     problems: list[Problem]
+    text: str = ""
 
 
 def read_document(path: Path, shown_as: str = "") -> Document:
     """Read a file; what is wrong with it is in `problems`, nothing is raised."""
     source = Source(shown_as or str(path))
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
-        if len(data) > MAX_FILE_BYTES:
-            problem = source.problem((), f"larger than {MAX_FILE_BYTES} bytes", "too_large")
-            return Document(None, source, [problem])
+        data = files.read_bytes(path, MAX_FILE_BYTES)
         text = data.decode("utf-8-sig")
     except OSError as error:
+        code = "too_large" if error.errno == errno.EFBIG else "unreadable"
         message = f"cannot be read: {error.strerror or error}"
-        return Document(None, source, [source.problem((), message, "unreadable")])
+        return Document(None, source, [source.problem((), message, code)])
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         source.positions[()] = (line, 1)
@@ -107,7 +109,7 @@ def read_document(path: Path, shown_as: str = "") -> Document:
 
 def parse_document(text: str, file: str) -> Document:
     """Parse YAML text; what is wrong with it is in `problems`, nothing is raised."""
-    document = Document(None, Source(file, {(): (1, 1)}), [])
+    document = Document(None, Source(file, {(): (1, 1)}), [], text)
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
@@ -201,7 +203,12 @@ def _convert(node: yaml.Node, path: DocPath, document: Document) -> Any:
         return tuple(
             _convert(item, (*path, index), document) for index, item in enumerate(node.value)
         )
-    return _scalar(node)
+    scalar = _scalar(node)
+    if isinstance(scalar, float) and not math.isfinite(scalar):
+        document.problems.append(
+            document.source.problem(path, f"the number {node.value:.40} is too large", "bad_yaml")
+        )
+    return scalar
 
 
 def _scalar(node: yaml.Node) -> Hashable:

@@ -285,7 +285,7 @@ class SimulatedWorld:
             if not all(walk.actor_id in positions and walk.target_id in targets for walk in walks):
                 raise KeyError("walks")
             self.ledger.load(saved["ledger"])
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise WorldError(
                 f"damaged saved world: {error!r}",
                 code=ErrorCode.BAD_BLOB,

@@ -5,12 +5,15 @@ a hint. What an NPC says and does is in the NPC files, not here.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
+from npc_brain import files
 from npc_brain.errors import WorldError
 from npc_brain.simulation.conditions import (
     Condition,
@@ -22,6 +25,16 @@ from npc_brain.simulation.conditions import (
     leaves,
 )
 from npc_brain.world.model import Cell, Count, Id, Item, Name, NavGrid, Place, Scalar, Text
+
+MAX_FILE_BYTES = 8 * files.MB
+MAX_SIDE = 4096
+"""Most columns and rows of a map, as of a nav grid."""
+MAX_ROWS = 10_000
+"""Most places, characters, things, items, doors, rules or quests."""
+_MAX_PROBLEMS = 50
+"""Told of one file."""
+_MAX_KNOWN = 20
+"""Names of what there is, in a message."""
 
 
 class Terrain(FileData):
@@ -131,18 +144,20 @@ class WorldFile(FileData):
     name: Name
     intro: Text = ""
     legend: dict[Annotated[str, Field(min_length=1, max_length=1)], Terrain]
-    map: tuple[str, ...] = Field(min_length=1)
-    items: tuple[Item, ...] = ()
+    map: tuple[Annotated[str, Field(min_length=1, max_length=MAX_SIDE)], ...] = Field(
+        min_length=1, max_length=MAX_SIDE
+    )
+    items: tuple[Item, ...] = Field((), max_length=MAX_ROWS)
     currency: Id | None = None
-    places: tuple[Place, ...] = ()
+    places: tuple[Place, ...] = Field((), max_length=MAX_ROWS)
     player: Character
-    npcs: tuple[Character, ...] = ()
-    objects: tuple[Thing, ...] = ()
-    inventories: dict[Id, dict[Id, Count]] = {}
-    facts: dict[Id, Scalar] = {}
-    doors: tuple[Door, ...] = ()
-    rules: tuple[Rule, ...] = ()
-    quests: tuple[Quest, ...] = ()
+    npcs: tuple[Character, ...] = Field((), max_length=MAX_ROWS)
+    objects: tuple[Thing, ...] = Field((), max_length=MAX_ROWS)
+    inventories: dict[Id, dict[Id, Count]] = Field({}, max_length=MAX_ROWS)
+    facts: dict[Id, Scalar] = Field({}, max_length=MAX_ROWS)
+    doors: tuple[Door, ...] = Field((), max_length=MAX_ROWS)
+    rules: tuple[Rule, ...] = Field((), max_length=MAX_ROWS)
+    quests: tuple[Quest, ...] = Field((), max_length=MAX_ROWS)
 
     @property
     def width(self) -> int:
@@ -177,20 +192,16 @@ def load_world_file(path: Path) -> WorldFile:
     Raises:
         WorldError: When it cannot be read or has mistakes; one `FILE: JSON_PATH: problem` per line.
     """
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise WorldError(
-            f"{path}: cannot be read: {error.strerror}", hint="Name an existing world file."
-        ) from error
-    except ValueError as error:
-        raise WorldError(f"{path}: not JSON: {error}", hint="Check commas and quotes.") from error
+    data = files.read_json(path, MAX_FILE_BYTES, WorldError, "Name a world file in JSON.")
     try:
         world = WorldFile.model_validate_json(json.dumps(data))
     except ValidationError as error:
-        problems = [f"{_json_path(item['loc'])}: {item['msg']}" for item in error.errors()]
+        problems = [
+            f"{_json_path(item['loc'])}: {item['msg']}"
+            for item in error.errors(include_url=False, include_context=False)[:_MAX_PROBLEMS]
+        ]
         raise _mistakes(path, problems) from error
-    problems = list(_problems(world))
+    problems = list(islice(_problems(world), _MAX_PROBLEMS))
     if problems:
         raise _mistakes(path, problems)
     return world
@@ -242,7 +253,7 @@ def _id_problems(world: WorldFile) -> Iterator[str]:
         "quests": [quest.id for quest in world.quests],
     }
     for group, ids in groups.items():
-        for repeated in sorted({name for name in ids if ids.count(name) > 1}):
+        for repeated in sorted(name for name, count in Counter(ids).items() if count > 1):
             yield f"$: the id {repeated!r} is used twice among {group}"
 
 
@@ -272,9 +283,11 @@ def _reference_problems(world: WorldFile) -> Iterator[str]:
     npcs = {npc.id for npc in world.npcs}
     owners = npcs | {world.player.id} | {thing.id for thing in world.objects}
 
-    def unknown(path: str, kind: str, name: str | None, known: set[str]) -> Iterator[str]:
+    def unknown(path: str, kind: str, name: str | None, known: Collection[str]) -> Iterator[str]:
         if name is not None and name not in known:
-            yield f"{path}: no {kind} {name!r}; known: {', '.join(sorted(known))}"
+            more = ", …" if len(known) > _MAX_KNOWN else ""
+            shown = ", ".join(sorted(known)[:_MAX_KNOWN])
+            yield f"{path}: no {kind} {name!r}; known: {shown}{more}"
 
     def condition(path: str, when: Condition | None) -> Iterator[str]:
         for leaf in leaves(when) if when else ():

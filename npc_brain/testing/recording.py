@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from npc_brain import files
 from npc_brain.errors import UsageError
 from npc_brain.inference.chat import (
     Backend,
@@ -26,6 +27,9 @@ from npc_brain.inference.chat import (
     Sense,
     TextDelta,
 )
+
+MAX_RECORDING_BYTES = 256 * files.MB
+_HINT = "make one with --record FILE"
 
 
 class RecordingBackend:
@@ -84,21 +88,16 @@ class ReplayBackend:
         self._recorded: dict[str, deque[list[ChatEvent]]] = {}
         self.model_name, self.picks_tools = "replay", False
         self.senses: frozenset[Sense] = frozenset()
+        text = files.read_text(path, MAX_RECORDING_BYTES, UsageError, _HINT)
         try:
-            for line in path.read_text(encoding="utf-8").splitlines():
-                entry = json.loads(line)
+            for number, line in enumerate(text.splitlines(), 1):
+                entry = files.parse_json(line, f"{path}:{number}", UsageError, _HINT)
                 events = [_as_event(event) for event in entry["events"]]
                 self._recorded.setdefault(str(entry["request"]), deque()).append(events)
                 self.model_name = f"replay of {entry['model']}"
                 self.picks_tools = bool(entry["picks_tools"])
-        except OSError as error:
-            raise UsageError(
-                f"{path}: cannot be read: {error.strerror}", hint="make one with --record FILE"
-            ) from error
         except (ValueError, KeyError, TypeError) as error:
-            raise UsageError(
-                f"{path}: is no recording: {error!r}", hint="make one with --record FILE"
-            ) from error
+            raise UsageError(f"{path}: is no recording: {error!r}", hint=_HINT) from error
 
     def submit(self, request: ChatRequest, emit: Callable[[ChatEvent], None]) -> Generation:
         """See `chat.Backend.submit`; everything is emitted at once."""

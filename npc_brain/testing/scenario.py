@@ -260,7 +260,7 @@ def read_scenario(path: Path) -> tuple[Scenario | None, list[Problem]]:
     world, definitions = files.world, files.definitions
     problems = list(_Checker(spec, source, world, definitions).problems())
     lines = tuple(source.positions[("steps", n)][0] for n in range(len(spec.steps)))
-    text = tuple(path.read_text(encoding="utf-8-sig").splitlines())
+    text = tuple(document.text.splitlines())
     return Scenario(source.file, spec, world, definitions, lines, text), problems
 
 

@@ -7,7 +7,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from npc_brain import files
 from npc_brain.errors import UsageError
+
+_MAX_BYTES = 64 * 1024
 
 
 class ConnectionInfo(NamedTuple):
@@ -40,9 +43,9 @@ def read_connection_file(path: Path) -> ConnectionInfo:
         UsageError: There is none, or it is damaged.
     """
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
+        fields = files.read_json(path, _MAX_BYTES, UsageError)
         return ConnectionInfo(str(fields["endpoint"]), str(fields["token"]), int(fields["pid"]))
-    except (OSError, ValueError, TypeError, KeyError) as e:
+    except (UsageError, ValueError, TypeError, KeyError) as e:
         raise UsageError(
             f"cannot read the connection file {path}: {e}", hint="Is a sidecar running?"
         ) from e

@@ -13,6 +13,7 @@ from typing import TextIO
 from rich.console import Console
 
 import sample_game
+from npc_brain import files
 from npc_brain.client import Client, Sidecar
 from npc_brain.client.connection import Observer
 from npc_brain.errors import UsageError
@@ -137,10 +138,7 @@ def _view_and_lines(
 
 
 def _script_lines(path: Path) -> AsyncIterator[str]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read the script {path}: {error}") from error
+    lines = files.read_text(path, files.MB, UsageError, "--script names a text file").splitlines()
 
     async def each() -> AsyncIterator[str]:
         for line in lines:

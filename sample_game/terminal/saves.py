@@ -8,10 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from npc_brain import files
 from npc_brain.errors import ErrorCode, SessionError
 
 FORMAT = "npc_brain sample game"
 VERSION = 1
+MAX_SAVE_BYTES = 64 * files.MB
+_HINT = "Name a file that `save` wrote."
 
 
 def write_save(path: Path, world: Mapping[str, Any], minds: bytes) -> None:
@@ -38,6 +41,10 @@ def write_save(path: Path, world: Mapping[str, Any], minds: bytes) -> None:
         ) from error
 
 
+class _DamagedError(SessionError):
+    default_code = ErrorCode.BAD_BLOB
+
+
 def read_save(path: Path) -> tuple[dict[str, Any], bytes]:
     """The world and the minds of a save.
 
@@ -45,7 +52,8 @@ def read_save(path: Path) -> tuple[dict[str, Any], bytes]:
         SessionError: It cannot be read, is no save, or is of another version.
     """
     try:
-        save = json.loads(path.read_text(encoding="utf-8"))
+        data = files.read_bytes(path, MAX_SAVE_BYTES)
+        save = files.parse_json(data, f"cannot load {path}", _DamagedError, _HINT)
         if save["format"] != FORMAT:
             raise ValueError("not a save of this game")
         if save["version"] != VERSION:
@@ -55,11 +63,11 @@ def read_save(path: Path) -> tuple[dict[str, Any], bytes]:
         raise SessionError(
             f"cannot load {path}: {error.strerror}",
             code=ErrorCode.BAD_USAGE,
-            hint="Name a file that `save` wrote.",
+            hint=_HINT,
         ) from error
     except (ValueError, KeyError, TypeError, binascii.Error) as error:
         raise SessionError(
             f"cannot load {path}: {error}",
             code=ErrorCode.BAD_BLOB,
-            hint="Name a file that `save` wrote.",
+            hint=_HINT,
         ) from error

@@ -40,7 +40,7 @@ def test_links_that_lead_nowhere_are_an_error(tmp_path: Path) -> None:
     (tmp_path / "dangling").symlink_to(tmp_path / "none")
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     for name in ("dangling", "loop", "nul\0byte", "half\ud800"):
-        with pytest.raises(ModelError, match="cannot be read"):
+        with pytest.raises(ModelError, match=r"cannot be read|is missing"):
             files.read_text(tmp_path / name, 10, ModelError)
 
 
@@ -141,7 +141,7 @@ BAD_NAMES = [
 
 @pytest.mark.parametrize("name", BAD_NAMES, ids=repr)
 def test_names_that_lead_out_are_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ModelError, match=r"got the path .* wanted one inside") as error:
+    with pytest.raises(ModelError, match=r"got the path .*, which ") as error:
         files.inside(tmp_path, name, "model.json", ModelError)
     assert error.value.message.startswith("model.json: ")
 
@@ -163,15 +163,6 @@ def test_links_stay_inside_too(tmp_path: Path) -> None:
     (model / "loop").symlink_to(model / "loop")
     assert files.inside(model, "good", "m", ModelError) == model / "good"
     for name in ("out", "sub/passwd", "loop"):
-        with pytest.raises(ModelError, match="symbolic link"):
+        with pytest.raises(ModelError, match="which is a link"):
             files.inside(model, name, "m", ModelError)
     assert files.inside(model, "out", "m", ModelError, root=tmp_path) == model / "out"
-
-
-def test_a_developers_path_may_climb() -> None:
-    assert files.name_fault("../world.json", may_climb=True) == ""
-    assert files.name_fault("../../npcs/a.yaml", may_climb=True) == ""
-    for name in ("../world.json", "a/../b"):
-        assert files.name_fault(name)
-    for name in ("/world.json", "a/../../b", "..", "../"):
-        assert files.name_fault(name, may_climb=True), name

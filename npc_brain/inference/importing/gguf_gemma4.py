@@ -177,7 +177,7 @@ def tensor_name(name: str) -> str:
 
 def _spec(file: GgufFile) -> Gemma4Spec:
     """The spec, by way of the `config.json` that the metadata amounts to."""
-    num_layers = file.size("block_count")
+    num_layers = file.num_layers()
     is_sliding = _by_layer(file, "attention.sliding_window_pattern", num_layers)
     num_own = num_layers - file.setting("attention.shared_kv_layers", int, 0)
     widths = _by_layer(file, "feed_forward_length", num_layers)
@@ -212,15 +212,15 @@ def _spec(file: GgufFile) -> Gemma4Spec:
         "hidden_size_per_layer_input": file.setting("embedding_length_per_layer_input", int, 0),
         "vocab_size": len(file.value("tokenizer.ggml.tokens", list)),
         "max_position_embeddings": file.size("context_length"),
-        "rms_norm_eps": file.setting("attention.layer_norm_rms_epsilon", float),
+        "rms_norm_eps": file.positive("attention.layer_norm_rms_epsilon"),
         "final_logit_softcapping": file.setting("final_logit_softcapping", float, None),
-        "pad_token_id": file.value("tokenizer.ggml.padding_token_id", int, 0),
+        "pad_token_id": file.token_id("tokenizer.ggml.padding_token_id", 0),
         "tie_word_embeddings": not file.has_tensor("output.weight"),
         "rope_parameters": {
-            "sliding_attention": {"rope_theta": file.setting("rope.freq_base_swa", float, 10000.0)},
+            "sliding_attention": {"rope_theta": file.positive("rope.freq_base_swa", 10000.0)},
             "full_attention": {
                 "rope_type": "proportional",
-                "rope_theta": file.setting("rope.freq_base", float),
+                "rope_theta": file.positive("rope.freq_base"),
                 "partial_rotary_factor": _turning_share(file),
             },
         },

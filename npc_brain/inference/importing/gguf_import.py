@@ -176,11 +176,11 @@ def _llama_spec(file: GgufFile) -> DecoderSpec:
         )
     layer = LayerSpec(
         window=None,
-        rope_theta=file.setting("rope.freq_base", float, 10000.0),
-        rope_factor=file.setting("rope.scaling.factor", float, 1.0),
+        rope_theta=file.positive("rope.freq_base", 10000.0),
+        rope_factor=file.positive("rope.scaling.factor", 1.0),
     )
     return DecoderSpec(
-        layers=(layer,) * file.size("block_count"),
+        layers=(layer,) * file.num_layers(),
         hidden=hidden,
         intermediate=file.size("feed_forward_length"),
         heads=heads,
@@ -188,7 +188,7 @@ def _llama_spec(file: GgufFile) -> DecoderSpec:
         head_dim=head_dim,
         vocab=len(file.value("tokenizer.ggml.tokens", list)),
         context=min(file.size("context_length"), MAX_CONTEXT),
-        norm_epsilon=file.setting("attention.layer_norm_rms_epsilon", float),
+        norm_epsilon=file.positive("attention.layer_norm_rms_epsilon"),
         attention_scale=head_dim**-0.5,
         # GGUF keeps llama's queries and keys permuted so that neighbours turn together.
         is_rope_interleaved=True,
@@ -199,18 +199,18 @@ def _llama_spec(file: GgufFile) -> DecoderSpec:
 
 
 def _gemma3_spec(file: GgufFile) -> DecoderSpec:
-    num_layers, heads = file.size("block_count"), file.size("attention.head_count")
+    num_layers, heads = file.num_layers(), file.size("attention.head_count")
     hidden, head_dim = file.size("embedding_length"), file.size("attention.key_length")
     if file.size("attention.value_length") != head_dim:
         raise ModelError(f"{file.path}: keys and values differ in length: not supported")
     sees_all = LayerSpec(
         window=None,
-        rope_theta=file.setting("rope.freq_base", float, 1e6),
-        rope_factor=file.setting("rope.scaling.factor", float, 1.0),
+        rope_theta=file.positive("rope.freq_base", 1e6),
+        rope_factor=file.positive("rope.scaling.factor", 1.0),
     )
     sees_window = LayerSpec(
         window=file.size("attention.sliding_window"),
-        rope_theta=file.setting("rope.local.freq_base", float, 10000.0),
+        rope_theta=file.positive("rope.local.freq_base", 10000.0),
     )
     is_global = [(index + 1) % _GEMMA3_GLOBAL_EVERY == 0 for index in range(num_layers)]
     return DecoderSpec(
@@ -222,7 +222,7 @@ def _gemma3_spec(file: GgufFile) -> DecoderSpec:
         head_dim=head_dim,
         vocab=len(file.value("tokenizer.ggml.tokens", list)),
         context=min(file.size("context_length"), MAX_CONTEXT),
-        norm_epsilon=file.setting("attention.layer_norm_rms_epsilon", float),
+        norm_epsilon=file.positive("attention.layer_norm_rms_epsilon"),
         attention_scale=(hidden / heads if num_layers == _GEMMA3_LAYERS_27B else head_dim) ** -0.5,
         is_rope_interleaved=False,
         has_qk_norm=True,

@@ -15,6 +15,8 @@ from tokenizers.models import BPE
 
 from npc_brain.errors import ModelError
 from npc_brain.inference.importing.gguf_file import GgufFile
+from npc_brain.inference.importing.gguf_header import MAX_ENTRIES
+from npc_brain.inference.model_dir import MAX_VOCAB
 
 
 class TokenType(IntEnum):
@@ -40,14 +42,21 @@ _END_TOKENS = (
 )
 """Tokens that end a completion though the file names only one of them."""
 
+_MAX_TOKEN_CHARS = 1024
 _MARKUP = re.compile(r"<[^<>\s]+>|\[[^\[\]\s]+\]")
 _SPACE = "\u2581"
 
 
 def build_tokenizer(file: GgufFile) -> Tokenizer:
     """The tokenizer of `file`. Raises ModelError for a kind that is not known here."""
-    tokens = file.value("tokenizer.ggml.tokens", list)
-    types = file.value("tokenizer.ggml.token_type", list)
+    tokens = file.values("tokenizer.ggml.tokens", str)
+    types = file.values("tokenizer.ggml.token_type", int)
+    longest = max(map(len, tokens), default=0)
+    if not tokens or len(tokens) > MAX_VOCAB or longest > _MAX_TOKEN_CHARS:
+        raise ModelError(
+            f"{file.path}: {len(tokens)} tokens of up to {longest} characters, wanted 1 to "
+            f"{MAX_VOCAB} of up to {_MAX_TOKEN_CHARS}"
+        )
     if len(types) != len(tokens) or len(set(tokens)) != len(tokens):
         raise ModelError(f"{file.path}: the vocabulary contradicts itself")
     kind = file.value("tokenizer.ggml.model", str)
@@ -71,8 +80,7 @@ def bos_id(file: GgufFile) -> int | None:
     """The token that every prompt starts with; None when there is none."""
     if not file.value("tokenizer.ggml.add_bos_token", bool, True):
         return None
-    found: int | None = file.value("tokenizer.ggml.bos_token_id", int, None)
-    return found
+    return file.token_id("tokenizer.ggml.bos_token_id")
 
 
 def stop_ids(file: GgufFile) -> tuple[int, ...]:
@@ -90,7 +98,7 @@ def _is_special(token: str, kind: int) -> bool:
 
 
 def _byte_level(file: GgufFile, tokens: Sequence[str]) -> Tokenizer:
-    merges = _split(file.value("tokenizer.ggml.merges", list))
+    merges = _split(file.values("tokenizer.ggml.merges", str))
     vocabulary = {token: index for index, token in enumerate(tokens)}
     tokenizer = _bpe(file, vocab=vocabulary, merges=merges)
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
@@ -110,9 +118,9 @@ def _byte_level(file: GgufFile, tokens: Sequence[str]) -> Tokenizer:
 
 
 def _sentence_piece(file: GgufFile, tokens: Sequence[str]) -> Tokenizer:
-    merges = file.value("tokenizer.ggml.merges", list, None)
+    merges = file.values("tokenizer.ggml.merges", str, None)
     vocabulary = {token: index for index, token in enumerate(tokens)}
-    unknown = file.value("tokenizer.ggml.unknown_token_id", int, None)
+    unknown = file.token_id("tokenizer.ggml.unknown_token_id")
     tokenizer = _bpe(
         file,
         vocab=vocabulary,
@@ -158,7 +166,9 @@ def _merges_by_score(
     A piece can come about from every split into two other pieces. Ties within a piece go to the
     split with the lower ids, as SentencePiece's own merge order has it.
     """
-    scores = file.value("tokenizer.ggml.scores", list)
+    scores = file.values("tokenizer.ggml.scores", float)
+    if len(scores) != len(tokens):
+        raise ModelError(f"{file.path}: {len(scores)} scores for {len(tokens)} tokens")
     order = sorted(range(len(tokens)), key=lambda index: -scores[index])
     merges = []
     for index in order:
@@ -169,4 +179,6 @@ def _merges_by_score(
             if piece[:cut] in vocabulary and piece[cut:] in vocabulary
         ]
         merges += [(tokens[left], tokens[right]) for left, right in sorted(splits)]
+        if len(merges) > MAX_ENTRIES:
+            raise ModelError(f"{file.path}: its tokens imply more than {MAX_ENTRIES} merges")
     return merges

@@ -7,7 +7,6 @@ Source: the layout of Ollama's `models` directory (manifests name blobs by diges
 documentation of its models directory (publisher/model/file.gguf).
 """
 
-import json
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 
 from rapidfuzz import process
 
+from npc_brain import files
 from npc_brain.errors import ErrorCode, ModelError
 
 OLLAMA, LM_STUDIO = "ollama:", "lmstudio:"
@@ -80,11 +80,10 @@ def _ollama_names(root: Path) -> Iterable[tuple[str, Path]]:
 def _model_digest(manifest: Path) -> str:
     """The digest of the GGUF file, in hex."""
     try:
-        if manifest.stat().st_size > _MAX_MANIFEST_BYTES:
-            raise ValueError("it is too long")
-        layers: list[dict[str, Any]] = json.loads(manifest.read_bytes())["layers"]
+        content = files.read_json(manifest, _MAX_MANIFEST_BYTES, ModelError)
+        layers: list[dict[str, Any]] = content["layers"]
         digests = [str(x["digest"]) for x in layers if x["mediaType"] == _MODEL_LAYER]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         raise ModelError(f"{manifest} is no manifest of Ollama: {error}") from error
     if len(digests) != 1:
         raise ModelError(
@@ -102,13 +101,15 @@ def _find_lm_studio(name: str) -> Path:
         Path.home() / ".lmstudio" / "models",
         Path.home() / ".cache" / "lm-studio" / "models",
     ]
-    files: dict[str, Path] = {}
+    found_files: dict[str, Path] = {}
     for root in roots:
         for path in _files(root, "*/*/*.gguf"):
             if not path.name.startswith("mmproj"):  # the towers of a model, not a model
-                files.setdefault(path.relative_to(root).as_posix(), path)
-    exact = [path for found, path in files.items() if found.lower() == name.lower()]
-    below = [path for found, path in files.items() if found.lower().startswith(f"{name.lower()}/")]
+                found_files.setdefault(path.relative_to(root).as_posix(), path)
+    exact = [path for found, path in found_files.items() if found.lower() == name.lower()]
+    below = [
+        path for found, path in found_files.items() if found.lower().startswith(f"{name.lower()}/")
+    ]
     matches = exact or below
     if len(matches) == 1:
         return matches[0]
@@ -119,7 +120,7 @@ def _find_lm_studio(name: str) -> Path:
             code=ErrorCode.MODEL_NOT_FOUND,
             hint="name one of them: lmstudio:publisher/model/file.gguf",
         )
-    raise _not_found(LM_STUDIO, name, files, roots)
+    raise _not_found(LM_STUDIO, name, found_files, roots)
 
 
 def _files(root: Path, pattern: str) -> list[Path]:

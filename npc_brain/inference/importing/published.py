@@ -9,7 +9,6 @@ Why hard links: ONNX Runtime refuses weights that a symbolic link leads out of t
 to (1.32: "External data path escapes model directory").
 """
 
-import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,12 @@ from typing import Any
 import onnx
 
 from npc_brain.errors import ModelError, UsageError
+from npc_brain.inference.importing.checkpoint import (
+    bos_id,
+    checkpoint_file,
+    read_object,
+    read_stop_ids,
+)
 from npc_brain.inference.importing.gemma4_spec import Gemma4Spec, spec_from_config
 from npc_brain.inference.importing.published_files import (
     CHAT_TEMPLATE_FILE,
@@ -68,7 +73,7 @@ def fill_from_published(
     files: PublishedFiles, model_dir: Path, progress: Progress, *, name: str, source: str = ""
 ) -> None:
     """Write model `name` into the empty directory `model_dir`; `source` is told to people."""
-    config = _json(files.root / CONFIG_FILE)
+    config = read_object(files.root, CONFIG_FILE)
     spec = spec_from_config(config, str(files.root / CONFIG_FILE))
     weights = {part: _read_graph(path) for part, path in files.graphs.items()}
     _check_caches(files.graphs["decoder"], weights["decoder"].graph, spec)
@@ -76,6 +81,8 @@ def fill_from_published(
     to_link |= {path for part, path in files.graphs.items() if part != "decoder"}
     to_link |= {files.root / TOKENIZER_FILE, files.root / CONFIG_FILE}
     to_link |= {p for p in (files.root / CHAT_TEMPLATE_FILE,) if p.is_file()}
+    for path in to_link:
+        checkpoint_file(files.root, path.relative_to(files.root).as_posix())
     _link_all(sorted(to_link), model_dir, progress)
     decoder = weights["decoder"]
     _set_accuracy_level(decoder.graph)
@@ -88,7 +95,7 @@ def fill_from_published(
         architecture="gemma4",
         dims=_dims(spec, config),
         chat_format="gemma4",
-        bos_id=_text(config).get("bos_token_id", 2),
+        bos_id=bos_id(config, files.root / CONFIG_FILE),
         stop_ids=_stop_ids(files.root),
         pad_id=spec.pad_id,
         published=PublishedGraphs(**{part: path.name for part, path in files.graphs.items()}),
@@ -109,16 +116,19 @@ def _read_graph(path: Path) -> onnx.ModelProto:
 def _data_files(files: PublishedFiles, part: str, model: onnx.ModelProto) -> set[Path]:
     """The files that hold the weights of a graph, each checked to be long enough for them."""
     graph_path = files.graphs[part]
+    folder = graph_path.parent.relative_to(files.root).as_posix()
+    below = "" if folder == "." else f"{folder}/"
     ends: dict[str, int] = {}
     for tensor in model.graph.initializer:
         if tensor.data_location != onnx.TensorProto.EXTERNAL:
             continue
         entry = {item.key: item.value for item in tensor.external_data}
         name = entry.get("location", "")
-        if name != Path(name).name or name in ("", ".", ".."):
+        if "/" in name:
             raise ModelError(f"{graph_path}: weights of {tensor.name} lie at {name!r}, outside")
+        checkpoint_file(files.root, f"{below}{name}", graph_path)
         try:
-            end = int(entry.get("offset", 0)) + int(entry.get("length", 0))
+            end = _byte(entry.get("offset", "0")) + _byte(entry.get("length", "0"))
         except ValueError as error:
             raise ModelError(f"{graph_path}: {tensor.name}: {error}") from error
         ends[name] = max(ends.get(name, 0), end)
@@ -129,6 +139,13 @@ def _data_files(files: PublishedFiles, part: str, model: onnx.ModelProto) -> set
             state = "missing" if size is None else f"{size} bytes long, wanted {end} or more"
             raise ModelError(f"{path} is {state}", hint="fetch the file again")
     return {graph_path.parent / name for name in ends}
+
+
+def _byte(text: str) -> int:
+    """A place in a file, as ONNX writes it. Raises ValueError."""
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise ValueError(f"got the place {text[:40]!r}, wanted a number of bytes")
+    return int(text)
 
 
 def _check_caches(path: Path, graph: onnx.GraphProto, spec: Gemma4Spec) -> None:
@@ -144,7 +161,11 @@ def _check_caches(path: Path, graph: onnx.GraphProto, spec: Gemma4Spec) -> None:
         for part in ("key", "value")
     }
     odd = set(found) ^ set(wanted)
-    odd |= {name for name, shape in found.items() if (shape[1], shape[-1]) != wanted.get(name)}
+    odd |= {
+        name
+        for name, shape in found.items()
+        if len(shape) < 2 or (shape[1], shape[-1]) != wanted.get(name)
+    }
     if odd:
         raise ModelError(
             f"{path} and {CONFIG_FILE} belong to different models: they differ in "
@@ -211,27 +232,9 @@ def _dims(spec: Gemma4Spec, config: Mapping[str, Any]) -> ModelDims:
 
 
 def _stop_ids(root: Path) -> tuple[int, ...]:
-    if not (root / GENERATION_FILE).is_file():
-        return _STOP_IDS
-    found = _json(root / GENERATION_FILE).get("eos_token_id", list(_STOP_IDS))
-    ids = found if isinstance(found, list) else [found]
-    if not all(isinstance(token_id, int) for token_id in ids):
-        raise ModelError(f"{root / GENERATION_FILE}: eos_token_id is {found!r}, wanted numbers")
-    return tuple(sorted(ids))
+    return tuple(sorted(read_stop_ids(root, GENERATION_FILE, _STOP_IDS)))
 
 
 def _text(config: Mapping[str, Any]) -> Mapping[str, Any]:
     text: Mapping[str, Any] = config.get("text_config", config)
     return text
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            f"{path} cannot be read: {error}", hint="fetch the whole repository"
-        ) from error
-    if not isinstance(value, dict):
-        raise ModelError(f"{path} holds a {type(value).__name__}, wanted an object")
-    return value

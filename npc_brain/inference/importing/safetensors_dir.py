@@ -5,7 +5,8 @@ Files are read, not mapped, so that what was read does not count as resident mem
 Source: the safetensors format (an 8-byte length, a JSON header, then the tensors' bytes).
 """
 
-import json
+import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from npc_brain import files
 from npc_brain.errors import ModelError
+from npc_brain.inference.importing.checkpoint import checkpoint_file, read_object
 from npc_brain.inference.importing.quantize import Floats
 
 INDEX_FILE = "model.safetensors.index.json"
@@ -28,7 +31,10 @@ _DTYPES: Mapping[str, npt.DTypeLike] = {
     "I64": np.int64,
     "U8": np.uint8,
 }
-_MAX_HEADER_BYTES = 100_000_000
+_MAX_HEADER_BYTES = 16 * files.MB
+"""Of one file; that of a checkpoint of 16 GB has half a megabyte."""
+_MAX_DIMS = 8
+_MAX_SHARDS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,7 @@ class SafetensorsDir:
         dtype = np.dtype(_DTYPES[tensor.kind])
         row_size = int(np.prod(tensor.shape[1:]))
         count = (last - first) * row_size
-        with tensor.path.open("rb") as file:
+        with files.open_regular(tensor.path) as file:
             file.seek(tensor.offset + first * row_size * dtype.itemsize)
             values = np.fromfile(file, dtype, count)
         if len(values) != count:
@@ -110,72 +116,69 @@ def finite(values: npt.NDArray[Any], name: str) -> Floats:
     return floats
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object. Raises ModelError when the file is missing or holds something else."""
-    try:
-        value = json.loads(path.read_bytes())
-    except FileNotFoundError as error:
-        raise ModelError(
-            f"{path} is missing", hint="fetch the whole checkpoint, with all small files"
-        ) from error
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path} cannot be read: {error}") from error
-    if not isinstance(value, dict):
-        raise ModelError(f"{path} holds no JSON object")
-    return value
-
-
 def _shards(directory: Path) -> list[Path]:
     index = directory / INDEX_FILE
     if not index.is_file():
-        single = directory / SINGLE_FILE
+        single = checkpoint_file(directory, SINGLE_FILE)
         if not single.is_file():
             raise ModelError(
                 f"{directory} has neither {SINGLE_FILE} nor {INDEX_FILE}",
                 hint="SRC is the directory of a Hugging Face checkpoint",
             )
         return [single]
-    weight_map = read_json(index).get("weight_map")
+    weight_map = read_object(directory, INDEX_FILE).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
         raise ModelError(f"{index} names no files")
     names = sorted({str(name) for name in weight_map.values()})
-    if any(Path(name).name != name for name in names):
-        raise ModelError(f"{index} names a file outside of its directory")
-    missing = [name for name in names if not (directory / name).is_file()]
+    if len(names) > _MAX_SHARDS:
+        raise ModelError(f"{index} names {len(names)} files, wanted at most {_MAX_SHARDS}")
+    paths = [checkpoint_file(directory, name, index) for name in names]
+    missing = [path for path in paths if not path.is_file()]
     if missing:
         raise ModelError(
-            f"{directory} lacks {len(missing)} of {len(names)} weight files: {missing[0]}",
+            f"{directory} lacks {len(missing)} of {len(names)} weight files: {missing[0].name}",
             hint="fetch the missing files; the import goes on where it was",
         )
-    return [directory / name for name in names]
+    return paths
 
 
 def _read_header(path: Path) -> dict[str, _Tensor]:
-    num_bytes = path.stat().st_size
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if not 2 <= length <= min(_MAX_HEADER_BYTES, num_bytes - 8):
-            raise _damaged(path, "it has no whole header")
-        try:
-            header = json.loads(file.read(length))
-            return {
-                name: _entry(path, entry, 8 + length, num_bytes)
-                for name, entry in header.items()
-                if name != "__metadata__"
-            }
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise _damaged(path, str(error)) from error
+    try:
+        with files.open_regular(path) as file:
+            num_bytes = os.fstat(file.fileno()).st_size
+            length = int.from_bytes(file.read(8), "little")
+            if not 2 <= length <= min(_MAX_HEADER_BYTES, num_bytes - 8):
+                raise _damaged(path, f"it has no whole header, or one of over {_MAX_HEADER_BYTES}")
+            text = file.read(length)
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
+    header = files.parse_json(
+        text, f"{path} is not a whole safetensors file: its header", ModelError
+    )
+    try:
+        tensors = {
+            name: _entry(path, entry, 8 + length, num_bytes)
+            for name, entry in header.items()
+            if name != "__metadata__"
+        }
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _damaged(path, f"{type(error).__name__}: {error}") from error
+    return tensors
 
 
 def _entry(path: Path, entry: dict[str, Any], start: int, num_bytes: int) -> _Tensor:
-    shape = tuple(int(size) for size in entry["shape"])
-    first, last = (int(offset) for offset in entry["data_offsets"])
+    shape = tuple(entry["shape"])
+    first, last = offsets = entry["data_offsets"]
     kind = str(entry["dtype"])
+    if not all(type(size) is int and size >= 0 for size in (*shape, *offsets)):
+        raise ValueError(f"shape {str(shape)[:80]} at {str(offsets)[:80]}")
+    if len(shape) > _MAX_DIMS or first > last:
+        raise ValueError(f"{len(shape)} dimensions at {offsets}")
     if start + last > num_bytes:
         raise ValueError(f"it is {num_bytes} bytes long, wanted {start + last} or more")
     if kind in _DTYPES:
-        wanted = int(np.prod(shape)) * np.dtype(_DTYPES[kind]).itemsize
-        if first < 0 or last - first != wanted or min(shape, default=0) < 0:
+        wanted = math.prod(shape) * np.dtype(_DTYPES[kind]).itemsize
+        if last - first != wanted:
             raise ValueError(f"{kind}{list(shape)} in {last - first} bytes")
     return _Tensor(path, kind, shape, start + first)
 

@@ -16,6 +16,12 @@ from typing import Any, Literal
 import numpy as np
 
 from npc_brain.errors import ModelError, UsageError
+from npc_brain.inference.importing.checkpoint import (
+    bos_id,
+    checkpoint_file,
+    read_object,
+    read_stop_ids,
+)
 from npc_brain.inference.importing.gemma4_import import (
     PER_LAYER_TABLE,
     Gemma4Texts,
@@ -30,7 +36,7 @@ from npc_brain.inference.importing.quantize import (
     QuantizedMatrix,
     round_to_4_bits,
 )
-from npc_brain.inference.importing.safetensors_dir import SafetensorsDir, finite, read_json
+from npc_brain.inference.importing.safetensors_dir import SafetensorsDir, finite
 from npc_brain.inference.importing.tower_builder import MatrixBits
 from npc_brain.inference.model_dir import (
     TOKENIZER_FILE,
@@ -41,6 +47,7 @@ from npc_brain.inference.model_dir import (
 
 Precision = Literal["4bit", "f32"]
 
+CONFIG_FILE = "config.json"
 TEMPLATE_FILE = "chat_template.jinja"
 GENERATION_FILE = "generation_config.json"
 
@@ -105,22 +112,23 @@ def import_safetensors(
         raise UsageError(
             f"{model_dir} exists already", hint="name a directory that is not there yet"
         )
-    config = read_json(source / "config.json")
-    spec = spec_from_config(config, str(source / "config.json"))
+    config = read_object(source, CONFIG_FILE)
+    spec = spec_from_config(config, str(source / CONFIG_FILE))
     weights = SafetensorsWeights(source, config, spec, precision)
     weights.check()
     texts = Gemma4Texts(
         name=model_dir.name,
-        stop_ids=_stop_ids(source),
-        bos_id=config.get("text_config", config).get("bos_token_id", 2),
+        stop_ids=read_stop_ids(source, GENERATION_FILE, _DEFAULT_STOP_IDS),
+        bos_id=bos_id(config, source / CONFIG_FILE),
         source=source.name,
     )
     if not (source / TOKENIZER_FILE).is_file():
         raise ModelError(f"{source} has no {TOKENIZER_FILE}", hint="fetch the whole checkpoint")
     with resumable_directory(model_dir) as staging:
         for name in (TOKENIZER_FILE, TEMPLATE_FILE, GENERATION_FILE):
-            if (source / name).is_file():
-                shutil.copyfile(source / name, staging / name)
+            path = checkpoint_file(source, name)
+            if path.is_file():
+                shutil.copyfile(path, staging / name)
         tensors = CheckpointTensors(SafetensorsDir(source))
         bits: MatrixBits = 32 if precision == "f32" else 8
         write_towers(staging, config, tensors, progress, bits=bits)
@@ -283,14 +291,3 @@ def _rounded(value: float, kind: str) -> float:
     if kind == "BF16":
         bits = (bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000
     return float(np.uint32(bits).view(np.float32))
-
-
-def _stop_ids(source: Path) -> tuple[int, ...]:
-    path = source / GENERATION_FILE
-    if not path.is_file():
-        return _DEFAULT_STOP_IDS
-    found = read_json(path).get("eos_token_id", _DEFAULT_STOP_IDS)
-    ids = [found] if isinstance(found, int) else found
-    if not isinstance(ids, list | tuple) or not all(isinstance(i, int) for i in ids):
-        raise ModelError(f"{path}: eos_token_id is {found!r}, wanted ids")
-    return tuple(ids)

@@ -16,7 +16,7 @@ from npc_brain.errors import ErrorCode, InferenceError, MediaError, ModelError
 from npc_brain.inference.chat import Media, Picture, Sense
 from npc_brain.inference.media.audio import audio_features, decode_audio, num_audio_tokens
 from npc_brain.inference.media.image import image_features, num_image_tokens
-from npc_brain.inference.model_dir import load_model_info
+from npc_brain.inference.model_dir import load_model_info, model_file
 from npc_brain.inference.providers import CPU, open_session, session_options
 from npc_brain.inference.runtime import onnxruntime as ort
 
@@ -62,7 +62,9 @@ class MediaEncoder:
         names: dict[Sense, str | None] = {"see": VISION_GRAPH, "hear": AUDIO_GRAPH}
         if info.published is not None:
             names = {"see": info.published.vision_encoder, "hear": info.published.audio_encoder}
-        self._paths = {sense: model_dir / name for sense, name in names.items() if name in listed}
+        self._paths = {
+            sense: model_file(model_dir, name) for sense, name in names.items() if name in listed
+        }
         self._hidden = info.dims.hidden
         self._budget = image_budget
         self._num_threads = num_threads

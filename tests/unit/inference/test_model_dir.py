@@ -90,8 +90,9 @@ def test_missing_directory(tmp_path: Path) -> None:
     [
         (lambda d: (d / "weights.bin").unlink(), "is missing"),
         (lambda d: (d / "weights.bin").write_bytes(b"cut"), "3 bytes long, wanted 7"),
-        (lambda d: (d / INFO_FILE).write_text("{"), "top level"),
+        (lambda d: (d / INFO_FILE).write_text("{"), "not JSON"),
         (lambda d: (d / INFO_FILE).write_text('{"format": 2}'), "format"),
+        (lambda d: (d / INFO_FILE).write_text("[]"), "top level"),
     ],
 )
 def test_damage_is_named(tmp_path: Path, change: Any, problem: str) -> None:

@@ -148,9 +148,11 @@ def levels(model: onnx.ModelProto) -> set[int | None]:
 
 
 def test_hub_cache_of_symbolic_links_can_be_used(source: Path, tmp_path: Path) -> None:
-    snapshot = tmp_path / "snapshot"
-    for path in source.rglob("*"):
-        link = snapshot / path.relative_to(source)
+    """As the hub has it: a snapshot of links to blobs beside it."""
+    blobs, snapshot = tmp_path / "hub" / "blobs", tmp_path / "hub" / "snapshots" / "c0ffee"
+    shutil.copytree(source, blobs)
+    for path in blobs.rglob("*"):
+        link = snapshot / path.relative_to(blobs)
         if path.is_dir():
             link.mkdir(parents=True)
         else:
@@ -158,6 +160,15 @@ def test_hub_cache_of_symbolic_links_can_be_used(source: Path, tmp_path: Path) -
             link.symlink_to(path)
     import_published(snapshot, tmp_path / "model")
     assert len(PublishedDecoder(tmp_path / "model").prefill(0, TOKENS)) == 1
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", f"onnx/{DECODER}_data"])
+def test_links_to_elsewhere_are_refused(source: Path, tmp_path: Path, name: str) -> None:
+    checkpoint = shutil.copytree(source, tmp_path / "checkpoint")
+    (checkpoint / name).rename(tmp_path / "elsewhere")
+    (checkpoint / name).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ModelError, match="lies outside"):
+        import_published(checkpoint, tmp_path / "model")
 
 
 def test_other_disk_is_copied_to(

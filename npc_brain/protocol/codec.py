@@ -33,6 +33,7 @@ MAX_VALUES = 100_000
 
 _Container = TypeVar("_Container", dict[str, Any], tuple[Any, ...])
 _MAX_ID = 2**63 - 1
+_MAX_ENVELOPE_KEYS = 16
 _NUM_ERRORS_TOLD = 3
 _MAX_ERRORS_READ = 1_000
 """pydantic formats all mistakes or none, which costs a microsecond each."""
@@ -76,13 +77,34 @@ def decode(frame: bytes, direction: Direction, limits: Limits = DEFAULT_LIMITS) 
         DecodeError: With code `too_large`, `too_deep`, `bad_frame`, `unknown_type` or `bad_body`;
             `reply_to` is the message's `id` unless that could not be read.
     """
-    fields = _unpack(frame, limits)
+    try:
+        fields = _unpack(frame, limits)
+    except DecodeError as e:
+        e.reply_to = peek_id(frame)
+        raise
     message_id = _read_id(fields)
     try:
         return _envelope(fields, message_id, direction, limits)
     except DecodeError as e:
         e.reply_to = message_id
         raise
+
+
+def peek_id(frame: bytes) -> int | None:
+    """The `id` of a message that is not read; None when it has none that can be found.
+
+    Nothing of the message is unfolded, so a bomb does no harm.
+    """
+    unpacker = msgpack.Unpacker(max_buffer_size=max(len(frame), 1), max_ext_len=0)
+    unpacker.feed(frame)
+    try:
+        for _ in range(min(unpacker.read_map_header(), _MAX_ENVELOPE_KEYS)):
+            if unpacker.unpack() == "id":
+                return _read_id({"id": unpacker.unpack()})
+            unpacker.skip()
+    except (ValueError, msgpack.UnpackException, DecodeError):
+        pass
+    return None
 
 
 def as_json(envelope: Envelope) -> dict[str, Any]:

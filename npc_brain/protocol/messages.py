@@ -181,7 +181,7 @@ class NpcSee(Body):
     speaker_id: Id
     """Who shows it."""
     image: bytes
-    """A PNG or JPEG file of up to 33 million pixels. The model sees about 400 x 400 of them, so
+    """A PNG or JPEG file of up to 16 million pixels. The model sees about 400 x 400 of them, so
     scale a screenshot down first: that also keeps it far below `limits.max_message_bytes`."""
     caption: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     """What it shows, in words."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from npc_brain.clock import Clock
 from npc_brain.errors import ErrorCode, NpcBrainError, ProtocolError, SessionError
-from npc_brain.protocol.codec import DecodeError, decode
+from npc_brain.protocol.codec import DecodeError, decode, peek_id
 from npc_brain.protocol.messages import (
     PROTOCOL_VERSION,
     Body,
@@ -112,7 +112,7 @@ class Dispatcher:
             peer.note_id(envelope.id)
             self._act(peer, envelope)
         except DecodeError as e:
-            self._refuse(peer, e, e.reply_to, None)
+            self._refuse(peer, e, reply_to if e.reply_to is None else e.reply_to, npc_id)
         except NpcBrainError as e:
             self._refuse(peer, e, reply_to, npc_id)
         except Exception:
@@ -134,7 +134,9 @@ class Dispatcher:
             )
         [frame] = frames
         if len(frame) > MAX_BYTES_BEFORE_HELLO and self._registry.session_of(peer) is None:
-            raise _hello_first(f"a message of {len(frame)} bytes")
+            refusal = _hello_first(f"a message of {len(frame)} bytes")
+            refusal.reply_to = peek_id(frame[:MAX_BYTES_BEFORE_HELLO])
+            raise refusal
         return decode(frame, Direction.INBOUND, self._limits)
 
     def _act(self, peer: Peer, envelope: Envelope) -> None:
@@ -193,8 +195,8 @@ class Dispatcher:
         peer.send(body, reply_to=reply_to, npc_id=npc_id)
 
 
-def _hello_first(what: str) -> ProtocolError:
-    return ProtocolError(
+def _hello_first(what: str) -> DecodeError:
+    return DecodeError(
         f"got {what} before the session began",
         code=ErrorCode.HELLO_FIRST,
         hint="Say `hello` first, and again (with `resume`) after the connection was cut off.",

@@ -15,10 +15,17 @@ Name = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f<>{}\[\]|]{1,8
 
 Text = Annotated[str, StringConstraints(max_length=4000)]
 
-Cell = tuple[int, int]
+_FARTHEST = 10**9
+
+Cell = tuple[
+    Annotated[int, Field(ge=-_FARTHEST, le=_FARTHEST)],
+    Annotated[int, Field(ge=-_FARTHEST, le=_FARTHEST)],
+]
 """[x, y] on a nav grid: x is the column from the left, y the row from the top."""
 
-Point = tuple[float, float, float]
+Metres = Annotated[float, Field(ge=-_FARTHEST, le=_FARTHEST, allow_inf_nan=False)]
+
+Point = tuple[Metres, Metres, Metres]
 """[x, y, z] in metres."""
 
 Position = Cell | Point
@@ -95,7 +102,7 @@ class NavEdge(WorldData):
 
     a: Id
     b: Id
-    cost: Annotated[float, Field(gt=0)]
+    cost: Annotated[float, Field(gt=0, le=_FARTHEST, allow_inf_nan=False)]
 
 
 class NavGraph(WorldData):

@@ -23,6 +23,9 @@ from npc_brain.world.model import (
 )
 from npc_brain.world.navigation import Navigator
 
+MAX_ROWS = 100_000
+"""Most items, places, entities, inventories or facts of a world, however many patches tell them."""
+
 
 class _HasId(Protocol):
     @property
@@ -224,6 +227,11 @@ def _merged(
     merged = {**old, **new}
     for key in gone:
         merged.pop(key, None)
+    if len(merged) > MAX_ROWS:
+        raise _bad(
+            f"{table}: {len(merged)} entries, wanted at most {MAX_ROWS}",
+            "tell only what NPCs can meet or speak of",
+        )
     return merged
 
 

@@ -31,6 +31,8 @@ _PAD_MULTIPLE = 128
 _MAX_FREQUENCY_HZ = 8000.0
 _RATES_HZ = (4_000, 192_000)
 _MAX_CHANNELS = 8
+_LOUDEST = 1e4
+"""Of float samples, where full scale is 1."""
 
 _ZERO_CROSSINGS = 24
 _KAISER_BETA = 9.0
@@ -198,10 +200,10 @@ def _as_floats(data: bytes, code: int, bits: int, num_channels: int) -> Samples:
     whole = len(data) - len(data) % (bits // 8 * num_channels)
     raw = np.frombuffer(data[:whole], np.uint8).reshape(-1, num_channels, bits // 8)
     if code == _FLOAT:
-        floats = raw.view(f"<f{bits // 8}")[..., 0].astype(np.float32)
-        if not np.isfinite(floats).all():
-            raise MediaError("got sound with samples that are not finite")
-        return floats
+        floats = raw.view(f"<f{bits // 8}")[..., 0]
+        if not (np.abs(floats) <= _LOUDEST).all():  # neither is NaN
+            raise MediaError(f"got sound with samples that are not finite or beyond {_LOUDEST:g}")
+        return floats.astype(np.float32)
     if bits == 8:  # unsigned, the only one
         return (raw[..., 0].astype(np.float32) - 128) / np.float32(128)
     widened = np.zeros((*raw.shape[:2], 4), np.uint8)

@@ -28,10 +28,19 @@ POOL_SIZE = 3
 SOFT_TOKEN_BUDGETS = (70, 140, 280, 560, 1120)
 """Most soft tokens of a picture: how much detail the model sees, and how long the prompt gets."""
 DEFAULT_BUDGET = 280
-MAX_PIXELS = 2**25
-"""Largest picture that is decoded, width times height: an 8K screenshot fits (33.2 million)."""
+MAX_PIXELS = 2**24
+"""Largest picture that is decoded, width times height: a 5K screenshot fits (14.7 million).
+Decoding takes up to 12 bytes a pixel, so 200 MB at most."""
+MAX_SIDE = 2**14
+"""Longest side of a picture that is decoded."""
 
 _CELL = PATCH_SIZE * POOL_SIZE
+_MAX_SCANS = 64
+"""Of a progressive JPEG file; each goes over the whole picture. Encoders make about ten."""
+_MAX_DEFLATE = 1032
+"""Bytes that a byte of deflated data can become. Source: zlib's technical details."""
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+"""By colour type. Source: PNG specification, table 11.1."""
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _JPEG_MAGIC = b"\xff\xd8\xff"
 
@@ -62,7 +71,7 @@ def image_features(data: bytes, *, budget: int = DEFAULT_BUDGET) -> ImageFeature
         MediaError: See `decode_image`.
         UsageError: `budget` is none of `SOFT_TOKEN_BUDGETS`.
     """
-    return pixel_features(decode_image(data), budget=budget)
+    return _features(_decoded(data), budget)
 
 
 def decode_image(data: bytes) -> Pixels:
@@ -72,6 +81,11 @@ def decode_image(data: bytes) -> Pixels:
         MediaError: It is neither, damaged, or larger than `MAX_PIXELS`; nothing that large is ever
             decompressed. Also when Pillow is not installed.
     """
+    return np.asarray(_decoded(data))
+
+
+def _decoded(data: bytes) -> "Image.Image":
+    """The picture in RGB, upright. Raises MediaError as `decode_image`."""
     image = _open(data)
     try:
         image.load()
@@ -117,11 +131,14 @@ def target_size(height: int, width: int, *, budget: int = DEFAULT_BUDGET) -> tup
 
 def pixel_features(pixels: Pixels, *, budget: int = DEFAULT_BUDGET) -> ImageFeatures:
     """`image_features` of a picture that is decoded already."""
-    Image = _pillow().Image  # noqa: N806 (its name)
-    height, width = target_size(*pixels.shape[:2], budget=budget)
-    if pixels.shape[:2] != (height, width):
-        resized = Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC)
-        pixels = np.asarray(resized)
+    return _features(_pillow().Image.fromarray(pixels), budget)
+
+
+def _features(image: "Image.Image", budget: int) -> ImageFeatures:
+    height, width = target_size(image.height, image.width, budget=budget)
+    if image.size != (width, height):
+        image = image.resize((width, height), _pillow().Image.Resampling.BICUBIC)
+    pixels = np.asarray(image)
     rows, columns = height // PATCH_SIZE, width // PATCH_SIZE
     patches = pixels.reshape(rows, PATCH_SIZE, columns, PATCH_SIZE, 3).transpose(0, 2, 1, 3, 4)
     num_patches = rows * columns
@@ -158,29 +175,42 @@ def _open(data: bytes) -> "ImageFile":
             )
     except (OSError, SyntaxError, ValueError, struct.error, EOFError) as error:
         raise _damaged(data, error) from error
-    if image.width * image.height > MAX_PIXELS or min(image.size) < 1:
+    width, height = image.size
+    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE or min(width, height) < 1:
         raise MediaError(
-            f"got a picture of {image.width} x {image.height} pixels, "
-            f"wanted at most {MAX_PIXELS} in all",
+            f"got a picture of {width} x {height} pixels, wanted at most {MAX_PIXELS} in all and "
+            f"{MAX_SIDE} in a row",
             hint="scale it down first; the model sees about 800 x 800 of it",
         )
+    if data.startswith(_PNG_MAGIC) and len(data) * _MAX_DEFLATE < _unpacked_bytes(data):
+        raise _damaged(data, f"it is too short for {width} x {height} pixels")
+    if data.count(b"\xff\xda") > _MAX_SCANS and data.startswith(_JPEG_MAGIC):
+        raise _damaged(data, f"it has more than {_MAX_SCANS} scans")
     return image
 
 
-def _as_rgb(image: "Image.Image") -> Pixels:
+def _unpacked_bytes(data: bytes) -> int:
+    """Length of a PNG file's pixels before they were deflated, from its header."""
+    width, height, depth, colour = struct.unpack_from(">IIBB", data, 16)
+    return int(height * (1 + width * depth * _PNG_CHANNELS.get(colour, 1) // 8))
+
+
+def _as_rgb(image: "Image.Image") -> "Image.Image":
+    """In RGB, with few copies: a picture may have 67 MB."""
     pil = _pillow()
-    image = pil.ImageOps.exif_transpose(image)
+    pil.ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith("I"):  # 16-bit grey, which Pillow would clip at 255
-        grey = (np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
-        return np.repeat(grey[..., None], 3, axis=2)
+        grey = np.right_shift(np.asarray(image), 8).clip(0, 255).astype(np.uint8)
+        image = pil.Image.fromarray(grey)
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        white = pil.Image.new("RGBA", image.size, "white")
-        image = pil.Image.alpha_composite(white, image)
-    return np.asarray(image.convert("RGB"))
+        white: Image.Image = pil.Image.new("RGB", image.size, "white")
+        white.paste(image, mask=image.getchannel("A"))
+        return white
+    return image.convert("RGB") if image.mode != "RGB" else image
 
 
-def _damaged(data: bytes, error: BaseException) -> MediaError:
+def _damaged(data: bytes, error: object) -> MediaError:
     kind = "PNG" if data.startswith(_PNG_MAGIC) else "JPEG"
     return MediaError(f"a {kind} file of {len(data)} bytes is damaged: {error}")
 

@@ -1,7 +1,10 @@
 """Dispatcher and registry without sockets: handshake, numbering, expiry, who gets what."""
 
+import json
+import math
 from typing import Any
 
+import msgpack
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -336,3 +339,40 @@ TestSessionsUnderChurn = SessionsUnderChurn.TestCase
 TestSessionsUnderChurn.settings = settings(
     max_examples=count(500, 40), stateful_step_count=30, deadline=None
 )
+
+
+@pytest.mark.parametrize("order", [["type", "id", "body"], ["body", "id", "type"]])
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"revision": 1, "entities": [0] * 10_001}, "too_large"),
+        ({"revision": 1, "places": [[0] * 9_000] * 12}, "too_large"),
+        ({"revision": 1, "nav": b"x" * DEFAULT_LIMITS.max_message_bytes}, "too_large"),
+        ({"revision": json.loads("[" * 40 + "]" * 40)}, "too_deep"),
+        ({"revision": json.loads("[" * 900 + "]" * 900)}, "too_deep"),
+        ({"revision": 2**63}, "bad_body"),
+        ({"revision": 1, "facts": {"a": math.nan}}, "bad_body"),
+        ({"revision": 1, 5: 6}, "bad_frame"),
+        ([], "bad_body"),
+    ],
+    ids=range(9),
+)
+def test_each_refusal_names_the_message(order: list[str], body: Any, code: str) -> None:
+    """`too_large` for 10,001 entities once had no `reply_to`."""
+    wire = Wire()
+    wire.welcome(b"a")
+    fields = {"type": "world.sync", "id": 77, "body": body}
+    before = len(wire.sent[b"a"])
+    wire.dispatcher.receive(b"a", [msgpack.packb({key: fields[key] for key in order})])
+    [answer] = [e for e in wire.sent[b"a"][before:] if isinstance(e.body, Error)]
+    assert isinstance(answer.body, Error)
+    assert (answer.body.code, answer.reply_to) == (code, 77)
+
+
+def test_a_long_message_before_hello_is_named_too() -> None:
+    wire = Wire()
+    frame = msgpack.packb({"type": "world.sync", "id": 9, "body": {"x": [0] * 10_000}})
+    wire.dispatcher.receive(b"a", [frame])
+    [answer] = wire.sent[b"a"]
+    assert isinstance(answer.body, Error)
+    assert (answer.body.code, answer.reply_to) == ("hello_first", 9)

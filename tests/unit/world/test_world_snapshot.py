@@ -1,9 +1,11 @@
+import math
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from npc_brain.errors import ErrorCode, WorldError
+from npc_brain.world import world as world_module
 from npc_brain.world.model import (
     CellChange,
     Entity,
@@ -45,6 +47,10 @@ def snapshot(**fields: Any) -> WorldSnapshot:
 
 def patch(base: int = 3, revision: int = 4, **fields: Any) -> WorldPatch:
     return WorldPatch(base_revision=base, revision=revision, **fields)
+
+
+def edge(cost: float) -> dict[str, Any]:
+    return {"a": "a", "b": "a", "cost": cost}
 
 
 def test_lookups() -> None:
@@ -180,3 +186,40 @@ def test_ids_and_names_cannot_carry_markup() -> None:
     for bad in ("<b>", "two\nlines", "{x}"):
         with pytest.raises(ValidationError):
             Item(id="x", name=bad)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"entities": [{"id": "a", "name": "A", "kind": "npc", "position": (1e308, 0.0, 0.0)}]},
+        {"entities": [{"id": "a", "name": "A", "kind": "npc", "position": (math.nan, 0.0, 0.0)}]},
+        {"entities": [{"id": "a", "name": "A", "kind": "npc", "position": (10**18, 0)}]},
+        {"places": [{"id": "a", "name": "A", "position": (-math.inf, 0.0, 0.0)}]},
+        {"places": [{"id": "a" * 10**6, "name": "A", "position": (0, 0)}]},
+        {"places": [{"id": "a", "name": "A\x1b[2J", "position": (0, 0)}]},
+        {"items": [{"id": "a", "name": "A", "price": -1}]},
+        {"items": [{"id": "a", "name": "A", "price": math.nan}]},
+        {"inventories": {"a": {"items": {"b": 10**18}}}},
+        {"nav": {"kind": "grid", "width": -1, "height": 2, "cells": b""}},
+        {"nav": {"kind": "grid", "width": 2**40, "height": 2**40, "cells": b""}},
+        {"nav": {"kind": "graph", "nodes": {"a": (0, 0)}, "edges": [edge(math.inf)]}},
+        {"nav": {"kind": "graph", "nodes": {"a": (0, 0)}, "edges": [edge(math.nan)]}},
+        {"nav": {"kind": "graph", "nodes": {"a": (0, 0)}, "edges": [edge(1e300)]}},
+    ],
+    ids=range(14),
+)
+def test_absurd_values_are_no_snapshot(change: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        WorldSnapshot.model_validate({"revision": 1, **change})
+
+
+def test_patches_cannot_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(world_module, "MAX_ROWS", 100)
+    world = World.empty()
+    for revision in range(1, 11):
+        facts = {f"{revision}.{n}": 1 for n in range(10)}
+        patch = WorldPatch(base_revision=revision - 1, revision=revision, facts=facts)
+        world = world.patched(patch)
+    with pytest.raises(WorldError, match="facts: 101 entries, wanted at most 100"):
+        world.patched(WorldPatch(base_revision=10, revision=11, facts={"one": 1}))
+    assert len(world.facts) == 100

@@ -13,6 +13,7 @@ from PIL import Image
 from npc_brain.errors import ErrorCode, MediaError, UsageError
 from npc_brain.inference.media.image import (
     MAX_PIXELS,
+    MAX_SIDE,
     SOFT_TOKEN_BUDGETS,
     decode_image,
     image_features,
@@ -87,6 +88,41 @@ def test_a_bomb_is_refused_by_its_header() -> None:
     """Nothing is decompressed: the size in the header is enough."""
     with pytest.raises(MediaError, match=f"at most {MAX_PIXELS}"):
         decode_image(png_header(100_000, 100_000))
+
+
+@pytest.mark.parametrize(
+    ("width", "height"), [(MAX_SIDE + 1, 1), (1, 2**25), (2**12, 2**12 + 1), (2**31 - 1, 2**31 - 1)]
+)
+def test_neither_side_nor_area_go_beyond_the_limits(width: int, height: int) -> None:
+    with pytest.raises(MediaError, match=f"{width} x {height}"):
+        decode_image(png_header(width, height))
+
+
+def test_a_few_bytes_cannot_claim_many_pixels() -> None:
+    """A file with its first row only was taken for whole: 74 bytes cost 926 MB."""
+    side = 2**12
+    chunk = b"IHDR" + struct.pack(">IIBBBBB", side, side, 16, 0, 0, 0, 0)
+    row = b"IDAT" + zlib.compress(bytes(1 + 2 * side), 9)
+    parts = [struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c))
+             for c in (chunk, row, b"IEND")]  # fmt: skip
+    with pytest.raises(MediaError, match="too short for 4096 x 4096 pixels"):
+        decode_image(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
+def test_the_emptiest_whole_file_is_not_too_short(mode: str) -> None:
+    file = io.BytesIO()
+    Image.new(mode, (500, 2000)).save(file, "PNG", optimize=True)
+    assert decode_image(file.getvalue()).shape == (2000, 500, 3)
+
+
+def test_a_jpeg_of_very_many_scans_is_refused() -> None:
+    data = encoded(painted(64, 64), "JPEG", progressive=True)
+    assert decode_image(data).shape == (64, 64, 3)
+    scan = data.rindex(b"\xff\xda")
+    end = data.rindex(b"\xff\xd9")
+    with pytest.raises(MediaError, match="more than 64 scans"):
+        decode_image(data[:end] + data[scan:end] * 64 + data[end:])
 
 
 def test_a_liar_is_refused() -> None:

@@ -218,35 +218,48 @@ def scenario_of(world: str) -> Scenario:
     return load_scenario(HERE / f"{world}.yaml")
 
 
+@cache
+def declared_in(world: str) -> dict[str, Declared]:
+    """What the NPC files of a world declare, by NPC id."""
+    folder = NPC_FILES if world == "village" else HERE / "npcs"
+    return {each: declared_by(folder / f"{each}.yaml") for each in scenario_of(world).definitions}
+
+
+@pytest.fixture(scope="module")
+def mind() -> Iterator[Mind]:
+    """One for all games: it has to learn the examples of all NPCs only once."""
+    mind = Mind(LexicalEncoder())
+    yield mind
+    mind.close()
+
+
 @asynccontextmanager
-async def playing(world: str, habit: Habit | None) -> AsyncIterator[Play]:
+async def playing(world: str, mind: Mind, habit: Habit | None) -> AsyncIterator[Play]:
     scenario, clock = scenario_of(world), FakeClock()
-    model = WorstModel(habit) if habit else None
-    mind = Mind(LexicalEncoder(), model)
+    model = mind.backend = WorstModel(habit) if habit else None
     game = ScenarioGame(scenario, clock)
     stage = game.stage = Stage(game, mind, clock, seed=SEED)
     try:
         for npc_id, definition in scenario.definitions.items():
             stage.spawn(npc_id, definition)
         await game.settle()
-        folder = NPC_FILES if world == "village" else HERE / "npcs"
-        declared = {each: declared_by(folder / f"{each}.yaml") for each in scenario.definitions}
         secrets = [s for each in scenario.definitions.values() for s in each.persona.secrets]
-        play = Play(game, stage, model, declared, secrets)
+        play = Play(game, stage, model, declared_in(world), secrets)
         play.note_holdings()
         yield play
         stage.load(json.loads(json.dumps(stage.save())), lambda name: scenario.definitions[name])
     finally:
         await stage.close()
-        mind.close()
 
 
-async def faults_of(world: str, habit: Habit | None, lines: Sequence[HostileLine]) -> list[str]:
+async def faults_of(
+    world: str, mind: Mind, habit: Habit | None, lines: Sequence[HostileLine]
+) -> list[str]:
     """Say each line to an NPC of that world, and to the next one the next; what did not hold."""
     npc_ids = sorted(scenario_of(world).definitions)
     faults = []
     for start in range(0, len(lines), LINES_OF_A_GAME):
-        async with playing(world, habit) as play:
+        async with playing(world, mind, habit) as play:
             await play.say(npc_ids[0], "Good evening.")  # what is imported late is by now
             with auditor().watching() as outside:
                 for number, line in enumerate(lines[start : start + LINES_OF_A_GAME], start):
@@ -263,11 +276,11 @@ async def faults_of(world: str, habit: Habit | None, lines: Sequence[HostileLine
 @pytest.mark.parametrize("habit", [None, "echoes", "leaks", "obeys"])
 @pytest.mark.parametrize("world", ["village", "vault"])
 @pytest.mark.timeout(1200)
-async def test_hostile_text_changes_nothing(world: str, habit: Habit | None) -> None:
-    lines = [each for each in sample(count(1000, 3), SEED) if each.kind != "too_long"]
+async def test_hostile_text_changes_nothing(world: str, mind: Mind, habit: Habit | None) -> None:
+    lines = [each for each in sample(count(1000, 2), SEED) if each.kind != "too_long"]
     faults = []
     for shift in range(count(len(scenario_of(world).definitions), 1)):
-        faults += await faults_of(world, habit, lines[shift:] + lines[:shift])
+        faults += await faults_of(world, mind, habit, lines[shift:] + lines[:shift])
     if faults:
         pytest.fail("\n".join([f"{len(faults)} faults", *faults[:MAX_SHOWN]]), pytrace=False)
 
@@ -289,9 +302,9 @@ def test_what_is_too_long_is_refused() -> None:
             NpcHear.model_validate(hear)
 
 
-async def test_a_gate_opens_when_its_author_says_so() -> None:
-    """The tests above can fail: once the game vouches for the player, the same words get the key."""
-    async with playing("vault", None) as play:
+async def test_a_gate_opens_when_its_author_says_so(mind: Mind) -> None:
+    """The test above can fail: once the game vouches for the player, its words get the key."""
+    async with playing("vault", mind, None) as play:
         for _ in range(2):
             play.stage.raise_event("warden", "vouched_for", {})
         faults = await play.say("warden", "Give me the vault key.")

@@ -7,7 +7,7 @@ from tests.integration.test_wire_launch import is_running
 from tests.pace import PATIENCE_S, limit_s
 
 PROGRAM_S = count(3600, 600)
-"""For a run of Godot or mono, a compilation, or a sidecar being packed: only a hang takes as long."""
+"""For a run of Godot or mono, a compilation, or packing a sidecar: only a hang takes as long."""
 TEST_S = 2 * PROGRAM_S
 """For a test, with what it sets up."""
 

@@ -52,6 +52,7 @@ class _Actor:
     floor: Floor = field(default_factory=Floor)
     turns: dict[int, Turn] = field(default_factory=dict)
     pending: list[tuple[InnerEvent, str | None]] = field(default_factory=list)
+    is_faulty: bool = False
 
 
 class Stage:
@@ -288,13 +289,13 @@ class Stage:
             self._ended(action)
         now_s = self._clock.now_s()
         for actor in list(self._actors.values()):
-            if actor.pending:
-                self._drain(actor)
-            if actor.turns:
-                continue
-            step = actor.npc.tick(self.world, now_s)
-            if step is not None:
-                self._carry_out(actor, step)
+            try:
+                self._tick(actor, now_s)
+                actor.is_faulty = False
+            except Exception:  # of one NPC, which stops no other
+                if not actor.is_faulty:  # else it was told, and would be 20 times a second
+                    _log.exception("time does not pass for npc %s", actor.npc.npc_id)
+                actor.is_faulty = True
 
     # --- saving ------------------------------------------------------------------------------
 
@@ -407,23 +408,38 @@ class Stage:
             priority=priority,
         )
         actor.turns[turn.turn_id] = self._turns[turn.turn_id] = turn
-        if prospect.cause != "hear":
-            turn.announce()
         task = turn.start(actor.floor, self._responder.respond, lambda: self.world)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        if prospect.cause != "hear":
+            turn.announce()
         _log.debug("turn %d of %s: %s", turn.turn_id, npc_id, prospect.cause)
         return turn
+
+    def _tick(self, actor: _Actor, now_s: float) -> None:
+        if actor.pending:
+            self._drain(actor)
+        if actor.turns:
+            return
+        step = actor.npc.tick(self.world, now_s)
+        if step is not None:
+            self._carry_out(actor, step)
 
     def _told(self, actor: _Actor, event: StageEvent) -> None:
         """Pass on what a turn tells, and let go of it after its end."""
         if isinstance(event, TurnEnded):
             actor.turns.pop(event.turn_id, None)
             self._turns.pop(event.turn_id, None)
-            self.num_fallbacks += event.outcome == "fallback"
-            if event.timings.first_token_ms:
-                self.first_token_ms.append(event.timings.first_token_ms)
+            try:
+                self._count(event)
+            except Exception:
+                _log.exception("turn %d is not counted", event.turn_id)
         self._port.notify(actor.npc.npc_id, event)
+
+    def _count(self, ended: TurnEnded) -> None:
+        self.num_fallbacks += ended.outcome == "fallback"
+        if ended.timings.first_token_ms:
+            self.first_token_ms.append(ended.timings.first_token_ms)
 
     def _raise(self, npc: Npc, event: InnerEvent, speaker_id: str | None) -> None:
         """Let a machine react to an event, and to the events that its own tool calls raise."""

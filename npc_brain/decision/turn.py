@@ -27,6 +27,9 @@ from npc_brain.inference.chat import Sound
 from npc_brain.npc.npc import Npc
 from npc_brain.world.world import World
 
+LAST_RESORT = "\N{HORIZONTAL ELLIPSIS}"
+"""Said when even falling back fails."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -141,42 +144,68 @@ class Turn:
         """End the turn after its line, if there was one."""
         line = self.utterance.line
         if line is None:
-            self._end("silent", detail)
+            self._end("failed" if detail else "silent", detail)
         else:
             self._end("fallback" if line.source == "fallback" else "said", detail)
 
     async def _run(
         self, floor: Floor, respond: Callable[["Turn"], Awaitable[None]], world: Callable[[], World]
     ) -> None:
+        detail = ""
         try:
             async with asyncio.timeout(max(0.0, self.deadline_s - self._clock.now_s())):
                 async with floor.taken(self.priority):
                     await respond(self)
-            self.finish()
         except TimeoutError:
-            self._run_out("deadline", world())
-        except Exception:
+            detail = "deadline"
+        except BaseException as error:  # native code panics with others than `Exception`
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and task and task.cancelling():
+                self._end("cancelled")
+                raise
             _log.exception("turn %d of %s failed", self.turn_id, self.npc.npc_id)
-            self._run_out("internal", world())
-
-    def _run_out(self, detail: str, world: World) -> None:
-        if self.utterance.line is None:
-            self.fall_back(world)
+            detail = "internal"
+        if detail and self.utterance.line is None:
+            self._make_do(world)
         self.finish(detail)
 
+    def _make_do(self, world: Callable[[], World]) -> None:
+        """Close the line by falling back, or with the least there is to say; never raises."""
+        try:
+            self.fall_back(world())
+        except Exception:
+            _log.exception("turn %d of %s cannot fall back", self.turn_id, self.npc.npc_id)
+            try:
+                self.say(LAST_RESORT, "fallback")
+            except Exception:
+                _log.exception("turn %d of %s has no line", self.turn_id, self.npc.npc_id)
+
     def _end(self, outcome: Outcome, detail: str = "") -> None:
+        """Tell the end, once, whatever fails on the way; never raises."""
         if self.is_ended:
             return
+        self.is_ended = True
+        try:
+            self._settle()
+        except Exception:
+            _log.exception("turn %d of %s is not remembered", self.turn_id, self.npc.npc_id)
+        ended = TurnEnded(self.turn_id, outcome, detail, tuple(self.tools), self.timings)
+        for event in (ended, TurnEnded(self.turn_id, outcome, detail, (), Timings())):
+            try:
+                self._listener(event)
+                return
+            except Exception:  # the second has nothing in it that somebody may not take
+                _log.exception("the end of turn %d was not taken", self.turn_id)
+
+    def _settle(self) -> None:
+        """Note how long the turn took, and remember what was said."""
+        first_s = self.utterance.first_token_s
+        self.timings.first_token_ms = self._since_ms(first_s) if first_s is not None else 0
+        self.timings.total_ms = self._since_ms(self._clock.now_s())
         line = self.utterance.line
         if line is not None:
             outcomes = [tool.text for tool in self.tools if tool.text]
             self.npc.transcript.add(self.npc.npc_id, line.text, outcomes)
-        first_s = self.utterance.first_token_s
-        self.timings.first_token_ms = self._since_ms(first_s) if first_s is not None else 0
-        self.timings.total_ms = self._since_ms(self._clock.now_s())
-        ended = TurnEnded(self.turn_id, outcome, detail, tuple(self.tools), self.timings)
-        self._notify(ended)
-        self.is_ended = True
 
     def _since_ms(self, then_s: float) -> int:
         return round((then_s - self.asked_s) * 1000)

@@ -18,13 +18,19 @@ PROTOCOL_VERSION = (1, 0)
 History: 1.0 (2026-11) first.
 """
 
-Uint = Annotated[int, Field(ge=0, le=2**63 - 1)]
+MAX_UINT = 2**63 - 1
+Uint = Annotated[int, Field(ge=0, le=MAX_UINT)]
 Ms = Annotated[int, Field(ge=0, le=86_400_000)]
 """A duration in milliseconds, at most a day."""
 ToolName = Annotated[str, Field(pattern=r"^[a-z_]{1,48}$")]
 PlayerText = Annotated[str, Field(min_length=1, max_length=2000)]
 """What a player said: data, whatever it spells."""
 Priority = Annotated[int, Field(ge=-100, le=100)]
+
+
+def as_uint(value: float) -> int:
+    """A measured number as a `Uint`: rounded and kept within its range; 0 for NaN."""
+    return round(min(max(value, 0), MAX_UINT)) if value == value else 0
 
 
 def _with_lists(value: Any) -> Any:

@@ -59,16 +59,17 @@ class Peer:
         """Send a message under the next id; dropped when the peer is lost.
 
         Raises:
-            ProtocolError: The body cannot be encoded.
+            ProtocolError: The body cannot be encoded; also when it is held back, so that whoever
+                sends it can send another.
         """
         if self.is_lost:
-            return
-        if self._held is not None and reply_to is None:
-            self._held.append((body, npc_id))
             return
         envelope = Envelope(
             type=body.type, id=self._last_sent_id + 1, reply_to=reply_to, npc_id=npc_id, body=body
         )
         frame = encode(envelope)
+        if self._held is not None and reply_to is None:
+            self._held.append((body, npc_id))
+            return
         self._last_sent_id = envelope.id
         self.is_lost = not self._deliver(self.identity, frame)

@@ -1,7 +1,9 @@
 """One engine's session: its messages put to a stage, and what the stage tells put into messages."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
+from math import isfinite
 from statistics import median
 from typing import Any
 
@@ -28,6 +30,8 @@ from npc_brain.tools.custom import custom_tool
 
 TICK_S = 0.05
 """How often time passes for NPCs."""
+
+_log = logging.getLogger(__name__)
 
 
 class StageSession:
@@ -202,22 +206,28 @@ class StageSession:
 
     def _stats(self, _: str, __: m.StatsRequest) -> m.Body:
         stage = self.stage
-        backend = self._mind.backend
-        stats = BackendStats() if backend is None else backend.stats
+        stats = self._backend_stats()
+        rate = 1000 * stats.num_completion_tokens / stats.decode_ms if stats.decode_ms else 0.0
         return m.Stats(
-            uptime_ms=round((self._clock.now_s() - self._started_s) * 1000),
+            uptime_ms=m.as_uint((self._clock.now_s() - self._started_s) * 1000),
             num_sessions=self._num_sessions(),
             num_npcs=len(stage.npc_ids),
             num_turns=stage.num_turns,
             num_fallbacks=stage.num_fallbacks,
-            num_prompt_tokens=stats.num_prompt_tokens,
-            num_cached_tokens=stats.num_cached_tokens,
-            num_completion_tokens=stats.num_completion_tokens,
-            first_token_ms_p50=round(median(stage.first_token_ms)) if stage.first_token_ms else 0,
-            tokens_per_s=(
-                1000 * stats.num_completion_tokens / stats.decode_ms if stats.decode_ms else 0.0
-            ),
+            num_prompt_tokens=m.as_uint(stats.num_prompt_tokens),
+            num_cached_tokens=m.as_uint(stats.num_cached_tokens),
+            num_completion_tokens=m.as_uint(stats.num_completion_tokens),
+            first_token_ms_p50=m.as_uint(median(stage.first_token_ms or (0,))),
+            tokens_per_s=rate if isfinite(rate) else 0.0,
         )
+
+    def _backend_stats(self) -> BackendStats:
+        backend = self._mind.backend
+        try:
+            return BackendStats() if backend is None else backend.stats
+        except Exception:  # of native code; the other counters are told all the same
+            _log.exception("the model has no counters")
+            return BackendStats()
 
     # --- inside ------------------------------------------------------------------------------
 
@@ -228,7 +238,10 @@ class StageSession:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
-            self.stage.tick()
+            try:
+                self.stage.tick()
+            except Exception:  # time goes on for whatever else waits
+                _log.exception("a tick failed")
 
 
 _HANDLERS: Mapping[type[m.Body], Callable[[StageSession, str, Any], m.Body]] = {
@@ -289,10 +302,10 @@ def _turn_ended(event: TurnEnded) -> m.Body:
         detail=event.detail,
         tools=tools,
         timings=m.TurnTimings(
-            first_token_ms=timings.first_token_ms,
-            total_ms=timings.total_ms,
-            num_prompt_tokens=timings.num_prompt_tokens,
-            num_cached_tokens=timings.num_cached_tokens,
-            num_completion_tokens=timings.num_completion_tokens,
+            first_token_ms=m.as_uint(timings.first_token_ms),
+            total_ms=m.as_uint(timings.total_ms),
+            num_prompt_tokens=m.as_uint(timings.num_prompt_tokens),
+            num_cached_tokens=m.as_uint(timings.num_cached_tokens),
+            num_completion_tokens=m.as_uint(timings.num_completion_tokens),
         ),
     )

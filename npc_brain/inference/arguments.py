@@ -121,6 +121,8 @@ class _Fitting:
 
     def _check_string(self, schema: Schema, value: str, path: str) -> None:
         least, most = schema.get("minLength", 0), schema.get("maxLength", math.inf)
+        if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
+            raise self._error(path, "is no Unicode")
         if not least <= len(value) <= most:
             raise self._error(path, f"has {len(value)} characters, wanted {least} to {most}")
         if "pattern" in schema and not re.search(schema["pattern"], value):
@@ -128,7 +130,7 @@ class _Fitting:
 
     def _check_number(self, schema: Schema, value: float, path: str) -> None:
         is_fitting = (
-            math.isfinite(value)
+            -(2**63) <= value < 2**63  # what the wire carries; false for NaN
             and schema.get("minimum", -math.inf) <= value <= schema.get("maximum", math.inf)
             and value > schema.get("exclusiveMinimum", -math.inf)
             and value < schema.get("exclusiveMaximum", math.inf)
@@ -136,7 +138,7 @@ class _Fitting:
         bounds = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
         if not is_fitting:
             wanted = ", ".join(f"{key} {schema[key]}" for key in bounds if key in schema)
-            raise self._error(path, f"is {value}, wanted {wanted or 'a finite number'}")
+            raise self._error(path, f"is {value}, wanted {wanted or 'a number of 64 bits'}")
         if "multipleOf" in schema and value % schema["multipleOf"]:
             raise self._error(path, f"is {value}, wanted a multiple of {schema['multipleOf']}")
 

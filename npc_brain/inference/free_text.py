@@ -7,7 +7,8 @@ break, or at the limits of its `LineRule`. Nothing that was said is ever taken b
 
 How: each time text comes, the line is worked out anew from all of it, leaving out what is not
 decided yet (an open bracket may still be closed), and what is new in it is said. That is plainer
-than a state machine, and a line is short. Knows nothing of servers or tokens.
+than a state machine, and a line is short: text of which nothing comes to be said is looked at less
+often, and ends the line when there is too much of it. Knows nothing of servers or tokens.
 """
 
 import re
@@ -32,7 +33,13 @@ _BROKEN_OFF = re.compile(r"\*|<[/|\w]")
 """What is not spoken even when its end never came: a stage direction, or a tag."""
 _UNPAIRED = str.maketrans("", "", '"“”«»„「」『』()')
 _SPACE_BEFORE = re.compile(r" (?=[,.;:!?…])")
-_SENTENCE_END = re.compile(r"(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bSt)[.!?…]+(?= )|[。！？]")  # noqa: RUF001
+_SENTENCE_END = re.compile(
+    r"(?<![.!?…])(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bSt)[.!?…]+(?= )|[。！？]"  # noqa: RUF001
+)
+_SLICE = 256
+"""Characters looked at in one go."""
+_MAX_UNSAID = 1500
+"""Characters that may come without anything being said: several stage directions, a table."""
 _OPENING = "'‘’¿¡"  # noqa: RUF001
 _GLUED = re.compile(r"\w+")
 
@@ -43,6 +50,7 @@ class FreeLine:
     Attributes:
         has_ended: Whether nothing more will be said: the model need not go on.
         is_full: Whether that is because of `max_chars`.
+        is_hopeless: Whether that is because too much came of which nothing can be said.
     """
 
     def __init__(self, rule: LineRule, begun: str = "") -> None:
@@ -58,7 +66,9 @@ class FreeLine:
         self._buffer = LineBuffer(rule)
         self._raw = ""
         self._said = ""
+        self._num_looked_at = 0
         self.has_ended = False
+        self.is_hopeless = False
         self.begun = self._say(begun)
         """What to say before anything was pushed."""
 
@@ -69,10 +79,19 @@ class FreeLine:
 
     def push(self, text: str) -> list[ChatEvent]:
         """What can be said now that `text` has come."""
-        if self.has_ended:
-            return []
-        self._raw += text
-        return self._say(self._line(is_whole=False))
+        events: list[ChatEvent] = []
+        for start in range(0, len(text), _SLICE):
+            if self.has_ended:
+                break
+            self._raw += text[start : start + _SLICE]
+            num_unsaid = len(self._raw) - len(self._said)
+            if num_unsaid > _SLICE and len(self._raw) < self._num_looked_at + _SLICE // 4:
+                continue
+            self._num_looked_at = len(self._raw)
+            events += self._say(self._line(is_whole=False))
+            if len(self._raw) - len(self._said) > _MAX_UNSAID:
+                self.is_hopeless = self.has_ended = True
+        return events
 
     def end(self) -> list[ChatEvent]:
         """What is left to say when no more text comes: at least an opener, if there is one."""

@@ -4,16 +4,22 @@ For models that run elsewhere: in the llama.cpp server, Ollama, LM Studio or vLL
 or, if the address says so, on another. What players type then goes there.
 
 Each generation under way has a thread, which sends the request and reads the stream. A further
-thread watches deadlines and cancels: it ends a generation at once and closes its connection, which
-wakes the first from whatever it waits for. See `inference.remote` for what is sent and read.
+thread watches deadlines and cancels: it ends a generation at once and hangs up.
+
+The server may go on all the same. So the thread of a generation that was given up reads on until
+the server is done with it, and only then takes the next: there are never more requests at the
+server than threads here. While none is free for longer than a moment, and while the server has
+asked to be left alone, new generations fail at once, so that NPCs say something else in time.
+See `inference.remote` for what is sent and read.
 """
 
 import logging
 import os
-from collections.abc import Callable, Sequence
-from contextlib import closing
-from dataclasses import dataclass, field, replace
-from threading import Condition, RLock, Thread
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from threading import Condition, Lock, Thread
 
 from npc_brain.clock import Clock, MonotonicClock
 from npc_brain.errors import ErrorCode, InferenceError, NpcBrainError
@@ -29,7 +35,9 @@ from npc_brain.inference.chat import (
 from npc_brain.inference.formats.base import require_something
 from npc_brain.inference.remote.address import ServerAddress, parse_address
 from npc_brain.inference.remote.answer import AnswerReader
+from npc_brain.inference.remote.backoff import BackOff
 from npc_brain.inference.remote.dialect import ServerInfo, identify
+from npc_brain.inference.remote.generation import RemoteGeneration
 from npc_brain.inference.remote.http import Exchange, ServerError
 from npc_brain.inference.remote.prompt import Manner, Prompt, build_prompt
 from npc_brain.inference.schema import check_schema
@@ -39,97 +47,22 @@ _log = logging.getLogger(__name__)
 KEY_VARIABLE = "NPC_BRAIN_OPENAI_KEY"
 """Environment variable with the server's API key, for servers that want one."""
 
+PATIENCE_S = 1.0
+"""How long all threads may be waiting for the server to be done with what was given up."""
+DRAIN_TIMEOUT_S = 60.0
+"""How long one of them waits before it breaks the connection off; then the server is left alone."""
+USAGE_TIMEOUT_S = 1.0
+"""How long a complete answer waits for the server's counts, which come last."""
+CLOSE_TIMEOUT_S = 1.0
+
 _PREWARM_PRIORITY = -1000
+_BUSY = (429, 503)
 _TOOL_WORDS = ("tool", "function")
 _CONSTRAINT_WORDS = (
     "grammar", "regex", "structured", "guided", "response_format", "json_schema", "schema",
     "prefill", "continue_final_message", "add_generation_prompt",
 )  # fmt: skip
 """What a server's refusal speaks of when it cannot do what it was asked for."""
-
-
-@dataclass(slots=True, eq=False)
-class RemoteGeneration:
-    """One generation; a caller may only cancel it."""
-
-    request: ChatRequest
-    emit: Callable[[ChatEvent], None]
-    wake: Callable[[], None]
-    submitted_s: float
-    admitted_s: float | None = None
-    answered_s: float | None = None
-    reader: AnswerReader | None = None
-    exchange: Exchange | None = None
-    is_begun: bool = False
-    is_cancelled: bool = False
-    is_finished: bool = False
-    lock: RLock = field(default_factory=RLock)
-
-    def cancel(self) -> None:
-        """See `chat.Generation.cancel`; nothing but `Finished` is emitted after it returns.
-
-        Waits for an `emit` that is running in another thread.
-        """
-        with self.lock:
-            self.is_cancelled = True
-        self.wake()
-
-    def ended_by(self, now_s: float) -> FinishReason | None:
-        """Why the generation should end now, if it should."""
-        if self.is_cancelled:
-            return "cancelled"
-        deadline_s = self.request.deadline_s
-        return "deadline" if deadline_s is not None and now_s >= deadline_s else None
-
-    def deliver(self, events: Sequence[ChatEvent]) -> None:
-        """Emit `events` unless the generation has ended."""
-        for event in events:
-            with self.lock:
-                if self.is_cancelled or self.is_finished:
-                    return
-                self._call_emit(event)
-
-    def finish(
-        self, reason: FinishReason, error: str, now_s: float, note: Callable[[Finished], None]
-    ) -> None:
-        """Emit the one `Finished` after a `note` of it, and close the connection."""
-        with self.lock:
-            if self.is_finished:
-                return
-            self.is_finished = True
-            if self.is_cancelled:
-                reason, error = "cancelled", ""
-            admitted_s = now_s if self.admitted_s is None else self.admitted_s
-            answered_s = now_s if self.answered_s is None else self.answered_s
-            reader = self.reader
-            finished = Finished(
-                reason,
-                error=error,
-                num_prompt_tokens=reader.num_prompt_tokens if reader else 0,
-                num_cached_tokens=reader.num_cached_tokens if reader else 0,
-                num_completion_tokens=reader.num_completion_tokens if reader else 0,
-                queued_ms=(admitted_s - self.submitted_s) * 1000.0,
-                prefill_ms=(answered_s - admitted_s) * 1000.0,
-                decode_ms=(now_s - answered_s) * 1000.0,
-            )
-            note(finished)
-            self._call_emit(finished)
-            if self.exchange is not None:
-                self.exchange.close()
-
-    def opened(self, exchange: Exchange) -> bool:
-        """Note the connection in use; False when the generation has ended meanwhile."""
-        with self.lock:
-            self.exchange = exchange
-            return not self.is_finished
-
-    def _call_emit(self, event: ChatEvent) -> None:
-        try:
-            self.emit(event)
-        except Exception:
-            _log.exception("the receiver of a generation failed; the generation is cancelled")
-            self.is_cancelled = True
-            self.wake()
 
 
 class OpenAIBackend:
@@ -157,7 +90,7 @@ class OpenAIBackend:
 
         Args:
             address: Where it is, or `openai:URL#MODEL`.
-            num_parallel: Generations that run together; the server has to be set up for as many.
+            num_parallel: Requests that the server ever has of us; it has to be set up for as many.
             picks_tools: See the class. Models too small to choose functions are better off False.
             api_key: Sent as a bearer token; taken from the environment (`KEY_VARIABLE`) if None.
             clock: What deadlines are measured by; it must be one that runs by itself.
@@ -177,6 +110,9 @@ class OpenAIBackend:
         self._max_queued = max_queued
         self._server: ServerInfo | None = None
         self._manner = Manner()
+        self._back_off = BackOff(self._clock)
+        self._num_parallel = num_parallel
+        self._checking = Lock()
         self._waiting: list[RemoteGeneration] = []
         self._running: list[RemoteGeneration] = []
         self._is_closing = False
@@ -200,25 +136,36 @@ class OpenAIBackend:
         Raises ServerError when it cannot be reached, ModelError when it lacks the model. Requests
         can be submitted all the same: they ask again.
         """
-        info = self._server
-        if info is None:
-            info = self._server = identify(self._address, self._headers)
-            self.model_name = info.model
-            self._manner = Manner(uses_tools=info.dialect.has_tools)
-            _log.info("%s is %s with %s", self._address.url, info.dialect.name, info.model)
-        return info
+        with self._checking:
+            info = self._server
+            if info is None:
+                self._require_leave()
+                with self._backing_off():
+                    info = identify(self._address, self._headers)
+                if info.model != self.model_name:
+                    self._manner = Manner(uses_tools=info.dialect.has_tools)
+                self.model_name, self._server = info.model, info
+                _log.info("%s is %s with %s", self._address.url, info.dialect.name, info.model)
+            return info
 
     def submit(self, request: ChatRequest, emit: Callable[[ChatEvent], None]) -> RemoteGeneration:
         """See `chat.Backend.submit`.
 
-        Raises InferenceError (`too_many_queued`, `bad_tool`), also when the turn may be nothing.
+        Raises InferenceError (`too_many_queued`, `bad_tool`), also when the turn may be nothing,
+        and ServerError when the server is known to have no time for it.
         """
+        self._require_leave()
         require_something(request.functions, request.line)
         for function in request.functions:
             check_schema(function.parameters, name=function.name)
         with self._changed:
             if self._is_closing:
                 raise InferenceError("the backend is closed")
+            if self._is_stuck():
+                raise ServerError(
+                    f"{self._address.url} is still busy with {len(self._running)} answers that "
+                    "came too late"
+                )
             if len(self._waiting) >= self._max_queued:
                 raise InferenceError(
                     f"{self._max_queued} generations are waiting already",
@@ -238,42 +185,92 @@ class OpenAIBackend:
         return self.submit(request, lambda event: None)
 
     def close(self) -> None:
-        """See `chat.Backend.close`; waits at most for a connection that is being made."""
+        """See `chat.Backend.close`; waits at most a second for threads that are stuck."""
         with self._changed:
             self._is_closing = True
             for generation in (*self._waiting, *self._running):
                 generation.is_cancelled = True
             self._changed.notify_all()
+        end_s = time.monotonic() + CLOSE_TIMEOUT_S
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0.0, end_s - time.monotonic()))
+
+    def _require_leave(self) -> None:
+        left_s = self._back_off.left_s
+        if left_s > 0.0:
+            raise ServerError(f"{self._address.url} is left alone for another {left_s:.1f} s")
+
+    @contextmanager
+    def _backing_off(self) -> Iterator[None]:
+        """Leave the server alone for a while when it refuses for want of time."""
+        try:
+            yield
+        except ServerError as error:
+            if error.status in _BUSY or (error.status >= 400 and error.retry_after):
+                self._back_off.refuse(error.retry_after)
+            raise
+
+    def _is_stuck(self) -> bool:
+        """Whether all threads have been waiting for a while for the server to be done."""
+        latest_s = self._clock.now_s() - PATIENCE_S
+        num_stuck = sum(each.is_finished and each.finished_s <= latest_s for each in self._running)
+        return num_stuck >= self._num_parallel
 
     def _wake(self) -> None:
         with self._changed:
             self._changed.notify_all()
 
     def _watch(self) -> None:
-        """End what is cancelled or past its deadline, and whatever is left when closing."""
+        """End what is cancelled or past its deadline, and break off what does not end."""
         while True:
             with self._changed:
-                generations = [*self._waiting, *self._running]
-                if self._is_closing and not generations:
+                if self._is_closing and not (self._waiting or self._running):
                     return
                 now_s = self._clock.now_s()
-                due = [(each, reason) for each in generations if (reason := each.ended_by(now_s))]
+                due = self._due(now_s)
                 if not due:
-                    deadlines = (each.request.deadline_s for each in generations)
-                    next_s = min((each for each in deadlines if each is not None), default=None)
+                    next_s = min(filter(None, map(self._next_s, self._under_way())), default=None)
                     self._changed.wait(None if next_s is None else max(0.0, next_s - now_s))
                     continue
-                for generation, _ in due:
-                    self._forget(generation)
-            for generation, reason in due:
-                self._finish(generation, reason)
+                self._waiting = [each for each in self._waiting if each not in due]
+            for generation in due:
+                if generation.is_finished:
+                    self._break_off(generation)
+                else:
+                    self._finish(generation, generation.ended_by(now_s) or "cancelled")
 
-    def _forget(self, generation: RemoteGeneration) -> None:
-        for generations in (self._waiting, self._running):
-            if generation in generations:
-                generations.remove(generation)
+    def _under_way(self) -> list[RemoteGeneration]:
+        return [*self._waiting, *self._running]
+
+    def _due(self, now_s: float) -> list[RemoteGeneration]:
+        """What has to be ended, or broken off, now."""
+        return [
+            each
+            for each in self._under_way()
+            if (
+                each.ended_by(now_s)
+                if not each.is_finished
+                else not each.is_broken_off
+                and (self._is_closing or now_s >= each.finished_s + DRAIN_TIMEOUT_S)
+            )
+        ]
+
+    @staticmethod
+    def _next_s(generation: RemoteGeneration) -> float | None:
+        """When that will be, if nothing happens before."""
+        if generation.is_broken_off:
+            return None
+        if generation.is_finished:
+            return generation.finished_s + DRAIN_TIMEOUT_S
+        return generation.request.deadline_s
+
+    def _break_off(self, generation: RemoteGeneration) -> None:
+        generation.is_broken_off = True
+        if generation.exchange is not None:
+            generation.exchange.close()
+        if not self._is_closing:
+            _log.warning("%s does not end an answer that came too late", self._address.url)
+            self._back_off.refuse()
 
     def _work(self) -> None:
         """Carry out the most urgent generation, over and over."""
@@ -296,12 +293,19 @@ class OpenAIBackend:
                 if not generation.is_finished:  # else: the closed connection's last words
                     _log.exception("a generation failed")
                 reason, error = "error", f"{type(failure).__name__}: {failure}"
-            with self._changed:
-                self._forget(generation)
             self._finish(generation, reason, error)
+            if generation.exchange is not None:
+                generation.exchange.drain()
+            with self._changed:
+                self._running.remove(generation)
+                self._changed.notify_all()
 
     def _finish(self, generation: RemoteGeneration, reason: FinishReason, error: str = "") -> None:
         generation.finish(reason, error, self._clock.now_s(), self._note)
+        server = self._server
+        if generation.exchange is not None and (server is None or server.dialect.stops_on_hang_up):
+            generation.exchange.hang_up()
+        self._wake()
 
     def _note(self, finished: Finished) -> None:
         stats = self.stats
@@ -322,11 +326,17 @@ class OpenAIBackend:
             return ended_by, ""
         server = self.check()
         while True:
+            self._require_leave()
             manner = self._manner
             prompt = build_prompt(generation.request, server, manner)
             try:
-                return self._ask(generation, prompt)
+                with self._backing_off():
+                    result = self._ask(generation, prompt)
+                self._back_off.succeed()
+                return result
             except ServerError as error:
+                if error.status == 404:
+                    self._server = None  # it may be another one by now
                 plainer = _plainer(manner, prompt, error)
                 if plainer is None:
                     raise
@@ -344,17 +354,18 @@ class OpenAIBackend:
         if not generation.opened(exchange):
             return "cancelled", ""
         path = f"{self._address.path}/chat/completions"
-        with closing(exchange.post(path, prompt.body)) as chunks:
-            try:
-                for chunk in chunks:
-                    if generation.answered_s is None:
-                        generation.answered_s = self._clock.now_s()
-                    generation.deliver(reader.feed(chunk))
-                    if reader.needs_no_more or generation.is_finished:
-                        break
-            except ServerError:
-                if not reader.is_complete:  # else only the stream's end mark is missing
-                    raise
+        try:
+            for chunk in exchange.post(path, prompt.body):
+                if generation.answered_s is None:
+                    generation.answered_s = self._clock.now_s()
+                generation.deliver(reader.feed(chunk))
+                if reader.needs_no_more or generation.is_finished:
+                    break
+                if reader.is_complete:
+                    exchange.expect_end(USAGE_TIMEOUT_S)
+        except ServerError:
+            if not reader.is_complete:  # else only the stream's end mark is missing
+                raise
         events, reason, error = reader.finish()
         generation.deliver(events)
         return reason, error

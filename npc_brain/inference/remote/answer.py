@@ -28,13 +28,22 @@ from npc_brain.inference.chat import (
 from npc_brain.inference.formats.base import MAX_CALLS
 from npc_brain.inference.formats.gemma4_tolerant import read_answer, read_call
 from npc_brain.inference.free_text import FreeLine
-from npc_brain.inference.remote.http import ServerError, error_text
-from npc_brain.inference.remote.pieces import JsonAnswer, Piece, TextSplitter
+from npc_brain.inference.remote.http import ServerError, error_text, read_json
+from npc_brain.inference.remote.pieces import MAX_CALL_CHARS, JsonAnswer, Piece, TextSplitter
 
 _log = logging.getLogger(__name__)
 
 _SENTENCE_AND_MORE = re.compile(r"[.!?…] ?\S|[。！？].", re.DOTALL)  # noqa: RUF001
-_MAX_ARGUMENT_CHARS = 32_768
+_MAX_NAME_CHARS = 200
+_MAX_UNFINISHED_CALLS = 32
+_MAX_TEXT_CHARS = 8192
+"""Of what is kept to look for calls without marks in it."""
+_START_CHARS = 256
+"""Of these, enough to tell whether the text begins like a call."""
+_SLICE = 256
+"""Characters taken in one go: one piece may have as many as a stream's line."""
+MAX_TOKENS = 10_000_000
+"""What a server may claim to have counted; no model's context is as long."""
 
 
 @dataclass(slots=True)
@@ -83,7 +92,7 @@ class AnswerReader:
     @property
     def needs_no_more(self) -> bool:
         """Whether what the server still generates would be thrown away."""
-        return self._has_said and self._line.has_ended
+        return (self._has_said and self._line.has_ended) or self._line.is_hopeless
 
     def begin(self) -> list[ChatEvent]:
         """What can be said before the server has answered: the opener."""
@@ -104,9 +113,9 @@ class AnswerReader:
             text = _text_of(delta.get("content"))
             if text:
                 self.num_completion_tokens += not chunk.get("usage")
-                for piece in self._splitter.push(text):
-                    events += self._take(piece)
-            for part in delta.get("tool_calls") or ():
+                events += self._take_text(text)
+            parts = delta.get("tool_calls")
+            for part in parts if isinstance(parts, list) else ():
                 events += self._take_call_part(part)
         if choice.get("finish_reason"):
             self._server_reason = str(choice["finish_reason"])
@@ -138,6 +147,15 @@ class AnswerReader:
             return events, "length" if self._line.is_full or is_cut else "stop", ""
         return events, "error", self._why_nothing(is_cut=is_cut)
 
+    def _take_text(self, text: str) -> list[ChatEvent]:
+        events: list[ChatEvent] = []
+        for start in range(0, len(text), _SLICE):
+            if self.needs_no_more:
+                break
+            for piece in self._splitter.push(text[start : start + _SLICE]):
+                events += self._take(piece)
+        return events
+
     def _why_nothing(self, *, is_cut: bool) -> str:
         if self._problems:
             return self._problems[0]
@@ -156,7 +174,8 @@ class AnswerReader:
             return self._call_from_json(piece.text)
         if piece.kind == "gemma4_call":
             return self._call_from_gemma4(piece.text)
-        self._text += piece.text
+        if len(self._text) < _MAX_TEXT_CHARS:
+            self._text = f"{self._text}{piece.text}".lstrip()
         text = piece.text if self._json is None else self._json.push(piece.text)
         if self.has_called or not self._request.line.is_allowed:
             return []
@@ -167,7 +186,7 @@ class AnswerReader:
         self._held += [piece for piece in pieces if isinstance(piece, TextDelta)]
         if self._request.functions and not self._has_said and not is_last:
             text = "".join(piece.text for piece in self._held)
-            may_be_call = self._json is None and self._call_start.match(self._text)
+            may_be_call = self._json is None and self._call_start.match(self._text[:_START_CHARS])
             if may_be_call or not _SENTENCE_AND_MORE.search(text):
                 return []
         held, self._held = self._held, []
@@ -181,12 +200,14 @@ class AnswerReader:
         events: list[ChatEvent] = []
         call_id = str(part.get("id") or "")
         index = part.get("index")
-        if not isinstance(index, int):
+        if type(index) is not int:
             index = max(self._calls, default=0)
         call = self._calls.get(index)
         if call is not None and call_id and call.call_id and call.call_id != call_id:
             index, call = max(self._calls) + 1, None  # some servers count every call as the first
         if call is None:
+            if len(self._calls) >= _MAX_UNFINISHED_CALLS:
+                raise ServerError(f"the model made more than {_MAX_UNFINISHED_CALLS} calls")
             for other in sorted(self._calls):
                 events += self._complete_call(other)
             call = self._calls[index] = _CallInMaking(call_id)
@@ -194,7 +215,9 @@ class AnswerReader:
         call.name += str(function.get("name") or "")
         arguments = function.get("arguments") or ""
         call.arguments += arguments if isinstance(arguments, str) else json.dumps(arguments)
-        if len(call.arguments) > _MAX_ARGUMENT_CHARS:
+        if len(call.name) > _MAX_NAME_CHARS:
+            raise ServerError("the name of a call is too long")
+        if len(call.arguments) > MAX_CALL_CHARS:
             raise ServerError(f"the arguments of {call.name} are too long")
         return events
 
@@ -204,7 +227,7 @@ class AnswerReader:
             return []
         name, call.name = call.name, ""
         try:
-            arguments = json.loads(call.arguments or "{}", strict=False)
+            arguments = read_json(call.arguments or "{}")
         except ValueError:
             self._note(f"the model called {name} with {call.arguments[:80]!r}, which is no JSON")
             return []
@@ -222,7 +245,7 @@ class AnswerReader:
 
     def _call_from_json(self, text: str) -> list[ChatEvent]:
         try:
-            value = json.loads(text, strict=False)
+            value = read_json(text)
             name, arguments = str(value["name"]), value.get("arguments", {})
         except (ValueError, TypeError, KeyError, AttributeError):
             self._note(f"the model made a call that cannot be read: {text[:80]!r}")
@@ -268,11 +291,11 @@ class AnswerReader:
         usage = chunk.get("usage")
         if not isinstance(usage, dict):
             return
-        self.num_prompt_tokens = _number(usage.get("prompt_tokens"))
-        self.num_completion_tokens = _number(usage.get("completion_tokens"))
+        self.num_prompt_tokens = _count(usage, "prompt_tokens", self.num_prompt_tokens)
+        self.num_completion_tokens = _count(usage, "completion_tokens", self.num_completion_tokens)
         details = usage.get("prompt_tokens_details")
         if isinstance(details, dict):
-            self.num_cached_tokens = _number(details.get("cached_tokens"))
+            self.num_cached_tokens = _count(details, "cached_tokens", self.num_cached_tokens)
 
 
 def _call_start(functions: Sequence[FunctionSchema]) -> re.Pattern[str]:
@@ -288,8 +311,10 @@ def _call_start(functions: Sequence[FunctionSchema]) -> re.Pattern[str]:
     )
 
 
-def _number(value: Any) -> int:
-    return value if isinstance(value, int) and value >= 0 else 0
+def _count(counts: Mapping[str, Any], key: str, otherwise: int) -> int:
+    """A count that a server tells, unless it is none that can be."""
+    value = counts.get(key)
+    return value if type(value) is int and 0 <= value <= MAX_TOKENS else otherwise
 
 
 def _text_of(content: Any) -> str:
@@ -297,5 +322,6 @@ def _text_of(content: Any) -> str:
     if isinstance(content, str):
         return content
     if isinstance(content, list):
-        return "".join(str(part.get("text") or "") for part in content if isinstance(part, dict))
+        texts = (part.get("text") for part in content if isinstance(part, dict))
+        return "".join(text for text in texts if isinstance(text, str))
     return ""

@@ -9,6 +9,7 @@ compatibility") and LM Studio ("Structured Output").
 """
 
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -17,7 +18,9 @@ from npc_brain.errors import ErrorCode, ModelError
 from npc_brain.inference.remote.address import ServerAddress
 from npc_brain.inference.remote.http import Exchange, ServerError
 
-PROBE_TIMEOUT_S = 5.0
+IDENTIFY_TIMEOUT_S = 8.0
+"""How long finding out what a server is may take in all, however slowly it answers."""
+_MAX_NAME_CHARS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,8 @@ class Dialect:
         repetition_field: Name of the repetition penalty; empty when it has none.
         has_top_k: Whether it takes `top_k`.
         has_prefix_cache: Whether asking ahead makes the next question quicker.
+        stops_on_hang_up: Whether it stops generating for somebody who has hung up. Of one that
+            does not the answer is read to its end, which shows when it is free again.
         extra: Fields sent each time, such as the one that turns thinking off.
     """
 
@@ -46,6 +51,7 @@ class Dialect:
     repetition_field: str = ""
     has_top_k: bool = False
     has_prefix_cache: bool = True
+    stops_on_hang_up: bool = True
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -66,6 +72,7 @@ LLAMA_CPP_PYTHON = Dialect(
     schema_format="json_object",
     repetition_field="repeat_penalty",
     has_top_k=True,
+    stops_on_hang_up=False,  # with `--interrupt_requests False`
 )
 VLLM = Dialect(
     "vLLM",
@@ -79,7 +86,7 @@ VLLM = Dialect(
 OLD_VLLM = replace(VLLM, line_field="guided_regex")
 OLLAMA = Dialect("Ollama", extra={"reasoning_effort": "none"})
 LM_STUDIO = Dialect("LM Studio", repetition_field="repeat_penalty", has_top_k=True)
-UNKNOWN = Dialect("unknown", has_prefix_cache=False)
+UNKNOWN = Dialect("unknown", has_prefix_cache=False, stops_on_hang_up=False)
 
 _BY_OWNER = {
     "llamacpp": LLAMA_CPP,
@@ -109,20 +116,21 @@ def identify(address: ServerAddress, headers: Mapping[str, str]) -> ServerInfo:
     Raises ServerError when it cannot be reached or answers with what is no list of models,
     ModelError when it lacks the model that was asked for.
     """
+    probe = _Probe(address, headers)
     try:
-        listing = _get(address, headers, f"{address.path}/models")
+        listing = probe.get(f"{address.path}/models")
     except ServerError as error:
         if error.status == 404 and address.model:
             return ServerInfo(UNKNOWN, address.model)  # the list is optional
         raise
     entries = listing.get("data") if isinstance(listing, dict) else None
-    models = [each for each in entries or () if isinstance(each, dict) and each.get("id")]
+    models = [each for each in entries if _is_model(each)] if isinstance(entries, list) else []
     if not models:
         raise ServerError(
             f"{address.url} has no model loaded",
             hint="load one there, or name one behind # if the server loads on demand",
         )
-    names = [str(each["id"]) for each in models]
+    names = [each["id"] for each in models]
     model = _find(address.model, names) if address.model else names[0]
     if model is None:
         raise ModelError(
@@ -130,7 +138,7 @@ def identify(address: ServerAddress, headers: Mapping[str, str]) -> ServerInfo:
             code=ErrorCode.MODEL_NOT_FOUND,
             hint="write one of these behind #",
         )
-    return ServerInfo(_dialect(address, headers, models[0]), model)
+    return ServerInfo(_dialect(probe, models[0]), model)
 
 
 def _find(wanted: str, names: list[str]) -> str | None:
@@ -140,29 +148,40 @@ def _find(wanted: str, names: list[str]) -> str | None:
     return next((name for name in names if name.split(":")[0] == wanted), None)
 
 
-def _dialect(
-    address: ServerAddress, headers: Mapping[str, str], model: Mapping[str, Any]
-) -> Dialect:
-    dialect = _BY_OWNER.get(str(model.get("owned_by", "")).lower(), UNKNOWN)
+def _is_model(entry: Any) -> bool:
+    name = entry.get("id") if isinstance(entry, dict) else None
+    return isinstance(name, str) and 0 < len(name) <= _MAX_NAME_CHARS and name.isprintable()
+
+
+class _Probe:
+    """Asks a server what it is, all within `IDENTIFY_TIMEOUT_S`."""
+
+    def __init__(self, address: ServerAddress, headers: Mapping[str, str]) -> None:
+        self._address = address
+        self._headers = headers
+        self._end_s = time.monotonic() + IDENTIFY_TIMEOUT_S
+
+    def get(self, path: str) -> Any:
+        """The JSON at `path`. Raises ServerError."""
+        left_s = max(0.01, self._end_s - time.monotonic())
+        return Exchange(self._address, self._headers, timeout_s=left_s).get(path)
+
+    def version(self, path: str) -> tuple[int, ...] | None:
+        """The version of the server program that is told at `path` beside the base path."""
+        try:
+            answer = self.get(self._address.path.removesuffix("/v1") + path)
+        except ServerError:
+            return None
+        version = answer.get("version") if isinstance(answer, dict) else None
+        match = re.match(r"(\d{1,6})\.(\d{1,6})", version) if isinstance(version, str) else None
+        return (int(match[1]), int(match[2])) if match else None
+
+
+def _dialect(probe: _Probe, model: Mapping[str, Any]) -> Dialect:
+    dialect = _BY_OWNER.get(str(model.get("owned_by", ""))[:80].lower(), UNKNOWN)
     if dialect is VLLM:
-        version = _version(address, headers, "/version")
+        version = probe.version("/version")
         return OLD_VLLM if version is not None and version < (0, 11) else VLLM
-    if dialect is UNKNOWN and _version(address, headers, "/api/version") is not None:
+    if dialect is UNKNOWN and probe.version("/api/version") is not None:
         return OLLAMA  # a model of one's own is owned by its maker there
     return dialect
-
-
-def _version(
-    address: ServerAddress, headers: Mapping[str, str], path: str
-) -> tuple[int, ...] | None:
-    try:
-        answer = _get(address, headers, address.path.removesuffix("/v1") + path)
-    except ServerError:
-        return None
-    version = answer.get("version") if isinstance(answer, dict) else None
-    match = re.match(r"(\d+)\.(\d+)", str(version))
-    return (int(match[1]), int(match[2])) if match else None
-
-
-def _get(address: ServerAddress, headers: Mapping[str, str], path: str) -> Any:
-    return Exchange(address, headers, timeout_s=PROBE_TIMEOUT_S).get(path)

@@ -2,19 +2,22 @@
 
 Knows HTTP, server-sent events and JSON, not what the messages mean. The standard library's client
 is enough: the requests are few, each has a thread of its own, and breaking one off is closing its
-socket.
+socket. All that is read of a server, headers included, comes through `_Incoming`, which bounds it.
 
 Source: server-sent events, WHATWG HTML section 9.2; OpenAI's streams put one JSON object into each
 `data` line and end with `[DONE]`.
 """
 
+import io
 import json
 import socket
+import time
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from threading import Lock
-from typing import Any
+from typing import Any, NoReturn
 
 from npc_brain.errors import InferenceError
 from npc_brain.inference.remote.address import ServerAddress
@@ -22,9 +25,14 @@ from npc_brain.inference.remote.address import ServerAddress
 CONNECT_TIMEOUT_S = 3.0
 SILENCE_TIMEOUT_S = 120.0
 """How long a server may say nothing: it may be loading a model, or reading a long prompt."""
-MAX_LINE_BYTES = 1 << 20
-MAX_BODY_BYTES = 4 << 20
+MAX_LINE_BYTES = 256 << 10
+"""Of a stream. Reading it as JSON takes some milliseconds, in which no other thread runs."""
+MAX_BODY_BYTES = 1 << 20
+MAX_ANSWER_BYTES = 8 << 20
+"""Of all that comes in one exchange."""
+MAX_JSON_DEPTH = 64
 _MAX_SHOWN = 300
+_DRAIN_BYTES = 65_536
 
 
 class ServerError(InferenceError):
@@ -32,72 +40,141 @@ class ServerError(InferenceError):
 
     Attributes:
         status: HTTP status of a refusal; 0 when there was none.
+        retry_after: The header `Retry-After` of a refusal; empty when it had none.
     """
 
-    def __init__(self, message: str, *, hint: str = "", status: int = 0) -> None:
+    def __init__(
+        self, message: str, *, hint: str = "", status: int = 0, retry_after: str = ""
+    ) -> None:
         super().__init__(message, hint=hint, retryable=True)
         self.status = status
+        self.retry_after = retry_after
+
+
+class _Incoming(io.RawIOBase):
+    """What a server sends, bounded in size and time.
+
+    Attributes:
+        end_s: By when all of it must have come, by `time.monotonic`; may be changed meanwhile.
+    """
+
+    def __init__(self, connected: socket.socket, end_s: float) -> None:
+        self._socket = connected
+        self._raw = connected.makefile("rb", buffering=0)
+        self._num_left = MAX_ANSWER_BYTES
+        self.end_s = end_s
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left_s = self.end_s - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        self._socket.settimeout(min(SILENCE_TIMEOUT_S, left_s))
+        num_read = self._raw.readinto(buffer)
+        self._num_left -= num_read or 0
+        if self._num_left < 0:
+            raise ServerError(f"the server sent more than {MAX_ANSWER_BYTES >> 20} MB")
+        return num_read
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Response(HTTPResponse):
+    def __init__(self, connected: socket.socket, incoming: _Incoming, **options: Any) -> None:
+        super().__init__(connected, **options)
+        self.fp.close()
+        self.fp = io.BufferedReader(incoming)
 
 
 class Exchange:
-    """One request and its answer. Used by one thread; `close` may be called from any."""
+    """One request and its answer. Used by one thread; `hang_up` and `close` by any."""
 
     def __init__(
         self,
         address: ServerAddress,
         headers: Mapping[str, str],
         *,
-        timeout_s: float = SILENCE_TIMEOUT_S,
+        timeout_s: float = float("inf"),
     ) -> None:
-        """Prepare to talk to `address`; nothing is sent yet."""
+        """Prepare to talk to `address`; nothing is sent yet.
+
+        `timeout_s` is how long all of it may take, however slowly the server goes on sending.
+        """
         self._address = address
         self._headers = dict(headers)
-        self._timeout_s = timeout_s
+        self._end_s = time.monotonic() + timeout_s
         kind = HTTPSConnection if address.is_secure else HTTPConnection
-        self._connection = kind(address.host, address.port, timeout=CONNECT_TIMEOUT_S)
+        connect_s = min(CONNECT_TIMEOUT_S, timeout_s)
+        self._connection = kind(address.host, address.port, timeout=connect_s)
         self._socket: socket.socket | None = None
+        self._incoming: _Incoming | None = None
         self._response: HTTPResponse | None = None
+        self._is_complete = False
         self._is_closed = False
         self._lock = Lock()
 
     def get(self, path: str) -> Any:
         """The JSON value at `path` (from the server's root). Raises ServerError."""
         try:
-            response = self._send("GET", path, None)
-            return self._json(response.read(MAX_BODY_BYTES))
-        except (OSError, HTTPException) as error:
-            raise self._failure(error) from error
+            with self._failures_told():
+                return self._json(self._body(self._send("GET", path, None)))
         finally:
             self._release()
 
     def post(self, path: str, body: Any) -> Generator[dict[str, Any], None, None]:
         """Send `body` as JSON and give the objects of the answer as they come.
 
-        A server that does not stream gives one. Raises ServerError, also when the stream breaks off
-        without its end mark.
+        A server that does not stream gives one. Whoever stops before the end calls `drain`.
+        Raises ServerError, also when the stream breaks off without its end mark.
         """
-        try:
+        with self._failures_told():
             response = self._send("POST", path, json.dumps(body).encode())
             if response.headers.get_content_type() == "text/event-stream":
                 yield from self._events(response)
             else:
-                value = self._json(response.read(MAX_BODY_BYTES))
+                value = self._json(self._body(response))
                 if not isinstance(value, dict):
                     raise ServerError(f"{self._address.url} answered with no JSON object")
+                self._is_complete = True
                 yield value
-        except (OSError, HTTPException) as error:
-            raise self._failure(error) from error
-        finally:
-            self._release()
+
+    def expect_end(self, within_s: float) -> None:
+        """Wait for what is left of the answer no longer than that."""
+        if self._incoming is not None:
+            self._incoming.end_s = min(self._incoming.end_s, time.monotonic() + within_s)
+
+    def hang_up(self) -> None:
+        """Tell the server that its answer is no longer wanted. What it still sends can be read.
+
+        The connection is closed in our direction only, so that its end shows when the server has
+        stopped: sooner if it stops for those who hang up, later if it does not.
+        """
+        self._shut_down(socket.SHUT_WR)
 
     def close(self) -> None:
         """Break the connection off; a thread that waits for it goes on at once with an error."""
+        self._shut_down(socket.SHUT_RDWR)
+
+    def drain(self) -> None:
+        """Read on until the server has ended its answer, or `close` is called; never raises."""
+        with suppress(Exception):
+            response = self._response
+            while response is not None and not self._is_complete and response.read1(_DRAIN_BYTES):
+                continue
+        with suppress(Exception):
+            self._release()
+
+    def _shut_down(self, how: int) -> None:
         with self._lock:
             self._is_closed = True
             if self._socket is not None:
                 with suppress(OSError):
                     # Not SSLSocket's own method, which pulls the rug from under a reading thread.
-                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+                    socket.socket.shutdown(self._socket, how)
 
     def _release(self) -> None:
         self.close()
@@ -106,17 +183,21 @@ class Exchange:
         self._connection.close()
 
     def _send(self, method: str, path: str, body: bytes | None) -> HTTPResponse:
-        self._connection.connect()
+        connection = self._connection
+        connection.connect()
+        connected: socket.socket = connection.sock
         with self._lock:
-            self._socket = self._connection.sock
+            self._socket = connected
             if self._is_closed:
                 raise ConnectionAbortedError("closed before the request was sent")
-        self._connection.sock.settimeout(self._timeout_s)
+        incoming = self._incoming = _Incoming(connected, self._end_s)
+        connection.response_class = partial(_Response, incoming=incoming)  # type: ignore[assignment]
+        connected.settimeout(min(SILENCE_TIMEOUT_S, max(0.01, self._end_s - time.monotonic())))
         headers = {"Accept": "text/event-stream, application/json", **self._headers}
         if body is not None:
             headers["Content-Type"] = "application/json"
-        self._connection.request(method, path, body, {**headers, "Connection": "close"})
-        response = self._response = self._connection.getresponse()
+        connection.request(method, path, body, {**headers, "Connection": "close"})
+        response = self._response = connection.getresponse()
         if response.status != 200:
             raise self._refusal(response)
         return response
@@ -124,11 +205,14 @@ class Exchange:
     def _events(self, response: HTTPResponse) -> Iterator[dict[str, Any]]:
         while line := response.readline(MAX_LINE_BYTES):
             if len(line) >= MAX_LINE_BYTES:
-                raise ServerError(f"{self._address.url} sent a line of more than a megabyte")
+                raise ServerError(
+                    f"{self._address.url} sent a line of more than {MAX_LINE_BYTES >> 10} kB"
+                )
             field, _, data = line.strip().partition(b":")
             if field != b"data":
                 continue  # a comment that keeps the connection alive, or the end of an event
             if data.strip() == b"[DONE]":
+                self._is_complete = True
                 return
             value = self._json(data)
             if not isinstance(value, dict):
@@ -139,9 +223,17 @@ class Exchange:
             hint="look at the server's own messages: it may have crashed or run out of memory",
         )
 
+    def _body(self, response: HTTPResponse) -> bytes:
+        data = response.read(MAX_BODY_BYTES + 1)
+        if len(data) > MAX_BODY_BYTES:
+            raise ServerError(
+                f"{self._address.url} answered with more than {MAX_BODY_BYTES >> 10} kB"
+            )
+        return data
+
     def _json(self, data: bytes) -> Any:
         try:
-            return json.loads(data)
+            return read_json(data)
         except ValueError as error:
             raise ServerError(
                 f"{self._address.url} answered with {_shown(data)}, wanted JSON",
@@ -149,12 +241,13 @@ class Exchange:
             ) from error
 
     def _refusal(self, response: HTTPResponse) -> ServerError:
-        data = response.read(MAX_BODY_BYTES)
+        status, data = response.status, b""
+        with suppress(OSError, HTTPException):  # the status tells enough
+            data = response.read(MAX_LINE_BYTES)
         try:
-            reason = error_text(json.loads(data)) or _shown(data)
+            reason = error_text(read_json(data)) or _shown(data)
         except ValueError:
             reason = _shown(data)
-        status = response.status
         hint = ""
         if status in (401, 403):
             hint = "put the server's API key into the environment variable NPC_BRAIN_OPENAI_KEY"
@@ -162,8 +255,18 @@ class Exchange:
             hint = "check the path (most base URLs end in /v1) and the model's name behind #"
         elif 300 <= status < 400:
             hint = "redirects are not followed: give the URL that the server really has"
-        message = f"{self._address.url} refused ({status} {response.reason}): {reason}"
-        return ServerError(message, hint=hint, status=status)
+        message = f"{self._address.url} refused ({status} {_clipped(response.reason)}): {reason}"
+        retry_after = response.headers.get("Retry-After", "")
+        return ServerError(message, hint=hint, status=status, retry_after=retry_after)
+
+    @contextmanager
+    def _failures_told(self) -> Iterator[None]:
+        try:
+            yield
+        except ServerError:
+            raise
+        except Exception as error:  # http.client raises ValueError and OverflowError too
+            raise self._failure(error) from error
 
     def _failure(self, error: Exception) -> ServerError:
         url = self._address.url
@@ -175,7 +278,43 @@ class Exchange:
             return ServerError(f"{url} does not answer", hint="is the server busy or stuck?")
         if isinstance(error, socket.gaierror):
             return ServerError(f"there is no host {self._address.host}", hint="mend --model")
-        return ServerError(f"the connection to {url} broke: {error or type(error).__name__}")
+        reason = _clipped(str(error)) or type(error).__name__
+        return ServerError(f"the connection to {url} broke: {reason}")
+
+
+def read_json(data: bytes | str) -> Any:
+    """The value in `data`. Raises ValueError: it is broken, too deep, or has NaN in it."""
+    try:
+        value = json.loads(data, strict=False, parse_constant=_no_number)
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
+    if _num_brackets(data) > MAX_JSON_DEPTH:
+        _check_depth(value)
+    return value
+
+
+def _num_brackets(data: bytes | str) -> int:
+    if isinstance(data, bytes):
+        return data.count(b"[") + data.count(b"{")
+    return data.count("[") + data.count("{")
+
+
+def _no_number(spelling: str) -> NoReturn:
+    raise ValueError(f"{spelling} is no number of JSON")
+
+
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(MAX_JSON_DEPTH):
+        if not level:
+            return
+        level = [
+            child
+            for each in level
+            if isinstance(each, dict | list)
+            for child in (each.values() if isinstance(each, dict) else each)
+        ]
+    raise ValueError("it is nested too deep")
 
 
 def error_text(value: Any) -> str:
@@ -186,8 +325,13 @@ def error_text(value: Any) -> str:
                 return error_text(value[key])
         return ""
     if isinstance(value, list):
-        return "; ".join(filter(None, map(error_text, value)))[:_MAX_SHOWN]
-    return str(value)[:_MAX_SHOWN] if value else ""
+        return _clipped("; ".join(filter(None, map(error_text, value[:8]))))
+    return _clipped(str(value)) if value else ""
+
+
+def _clipped(text: str) -> str:
+    """`text` as it can be told: not too much of it, and nothing that is no Unicode."""
+    return text[:_MAX_SHOWN].encode("utf-8", "replace").decode()
 
 
 def _shown(data: bytes) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from npc_brain.inference.remote.http import read_json
+
 Kind = Literal["text", "json_call", "gemma4_call", "dropped"]
 
 
@@ -29,8 +31,14 @@ _MARKS: tuple[tuple[str, str, Kind], ...] = (
 )
 
 
+MAX_CALL_CHARS = 32_768
+"""Of a call in a text, or of an answer in JSON; what is longer cannot be read."""
+_MAX_VALUES = 32
+"""JSON values in one answer that are looked at."""
+
+
 class TextSplitter:
-    """Splits a text that comes piece by piece."""
+    """Splits a text that comes piece by piece; keeps no more of it than is undecided."""
 
     def __init__(self) -> None:
         self._text = ""
@@ -52,6 +60,11 @@ class TextSplitter:
             if self._within is not None:
                 body, mark, rest = self._text.partition(self._within[1])
                 if not mark:
+                    if self._within[2] == "dropped":
+                        self._text = self._text[1 - len(self._within[1]) :]
+                    elif len(self._text) > MAX_CALL_CHARS:
+                        yield Piece(self._within[2], body)  # it is told to be unreadable
+                        self._within = (*self._within[:2], "dropped")
                     return
                 if self._within[2] != "dropped":
                     yield Piece(self._within[2], body)
@@ -94,13 +107,14 @@ class JsonAnswer:
 
     def push(self, text: str) -> str:
         """What is said now."""
-        self._text += text
+        if len(self._text) <= MAX_CALL_CHARS:
+            self._text += text
         if not _JSON_START.match(self._text):
             return self._more(self._text)
         match = _SAY.match(self._text)
         if match is None:
             return ""
-        said: str = json.loads(f'"{match[1]}"', strict=False)
+        said: str = read_json(f'"{match[1]}"')
         if said and "\ud800" <= said[-1] <= "\udbff":
             said = said[:-1]  # half a character
         return self._more(said)
@@ -110,9 +124,15 @@ class JsonAnswer:
         if self._num_said or not _JSON_START.match(self._text):
             return []
         rest = self._text.strip().removeprefix("```json").strip("`").strip()
-        calls = []
-        while rest:
-            value, end = json.JSONDecoder(strict=False).raw_decode(rest)
+        calls: list[tuple[str, Any]] = []
+        for _ in range(_MAX_VALUES):
+            if not rest:
+                break
+            try:
+                _, end = json.JSONDecoder(strict=False).raw_decode(rest)
+            except RecursionError as error:
+                raise ValueError("it is nested too deep") from error
+            value = read_json(rest[:end])
             rest = rest[end:].lstrip(" \r\n\t,")
             if isinstance(value, dict) and "say" not in value:
                 name = value.get("call", value.get("name"))

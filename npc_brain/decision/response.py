@@ -191,7 +191,7 @@ class Responder:
                     **npc.values(scene.world, turn.prospect.speaker_id),
                     **values_of(performed.result, performed.args, scene.world),
                 }
-                turn.outcome_lines = tuple(
+                turn.outcome_lines = turn.utterance.discreet(
                     outcome_lines(npc.definition, call.name, performed.result, values)
                 )
             return performed
@@ -231,7 +231,7 @@ class Responder:
             **values_of(result, performed.args, scene.world),
         }
         lines = outcome_lines(npc.definition, name, result, values)
-        turn.outcome_lines = tuple(map(clean_line, lines))
+        turn.outcome_lines = turn.utterance.discreet(map(clean_line, lines))
         backend = scene.mind.backend
         if backend is not None and npc.node.mind == "model":
             openers = outcome_lines(
@@ -244,7 +244,7 @@ class Responder:
             except InferenceError as error:
                 self._fall_back(turn, error)
         else:
-            turn.say(npc.rng.choice(lines), "scripted")
+            turn.say(npc.rng.choice(turn.utterance.discreet(lines) or lines), "scripted")
         if name == "end_conversation" and result.ok:
             self._raise_event(npc, InnerEvent(CONVERSATION_ENDED), turn.prospect.speaker_id)
 

@@ -8,6 +8,7 @@ from npc_brain.decision.generation import stream
 from npc_brain.decision.hands import Performed
 from npc_brain.decision.prompt import UNHEARD, opening, situation_text, trim_history
 from npc_brain.decision.turn import Turn
+from npc_brain.decision.utterance import IndiscreetLineError
 from npc_brain.errors import InferenceError
 from npc_brain.inference.chat import (
     Backend,
@@ -22,7 +23,6 @@ from npc_brain.inference.chat import (
     TextDelta,
 )
 from npc_brain.inference.grammar import clean_line
-from npc_brain.npc.secrets import spelled_secret
 from npc_brain.world.world import World
 
 MAX_STEPS = 4
@@ -61,7 +61,7 @@ async def speak(backend: Backend, turn: Turn, world: World, *, instruction: str 
         max_sentences=MAX_SENTENCES if backend.picks_tools else SMALL_MAX_SENTENCES,
     )
     request = _request(backend, turn, world, instruction, line, MAX_TOKENS)
-    await _stream(backend, turn, request, _discreet(turn))
+    await _stream(backend, turn, request, turn.utterance.add)
     _close(turn)
 
 
@@ -74,24 +74,28 @@ async def speak_of_outcome(
     choose tools adds is said only if `vet` lets it pass; else the line is the author's alone.
     Raises as `speak`.
     """
-    openers = tuple(clean_line(opener) for opener in openers)
+    openers = turn.utterance.discreet(map(clean_line, openers))
+    if not openers:
+        raise IndiscreetLineError("every line for the outcome would have spelled a secret")
     line = LineRule(openers=openers, max_sentences=1)
     request = _request(backend, turn, world, "", line, MAX_TOKENS)
     utterance = turn.utterance
     if backend.picks_tools:
-        await _stream(backend, turn, request, _discreet(turn))
+        await _stream(backend, turn, request, utterance.add)
     else:
-        heard = ""
+        heard, num_said = "", 0
 
         def add(piece: str) -> None:
-            nonlocal heard
-            said = len(heard)
+            nonlocal heard, num_said
+            start = len(heard)
             heard += piece
-            utterance.add(heard[said : max(map(len, _matching(openers, heard)), default=0)])
+            stated = heard[start : max(map(len, _matching(openers, heard)), default=0)]
+            num_said += len(stated)
+            utterance.add(stated)
 
         await _stream(backend, turn, request, add)
-        rest = heard[len(utterance.text) :]
-        if utterance.text in openers and not (rest.strip() and await vet(rest)):
+        rest = heard[num_said:]
+        if heard[:num_said] in openers and not (rest.strip() and await vet(rest)):
             utterance.close("scripted")
             return
         utterance.add(rest)
@@ -122,7 +126,8 @@ async def run_agent_loop(
     for step in range(MAX_STEPS):
         is_last = step == MAX_STEPS - 1
         offered = () if is_last else tuple(functions())
-        calls = await _stream(backend, turn, replace(request, functions=offered), _discreet(turn))
+        request = replace(request, functions=offered)
+        calls = await _stream(backend, turn, request, turn.utterance.add)
         if turn.utterance.text or not calls:
             break
         made = [(call, await perform(call)) for call in _distinct(calls)[:MAX_CALLS]]
@@ -188,21 +193,6 @@ def _distinct(calls: Sequence[FunctionCall]) -> list[FunctionCall]:
     return [call for n, call in enumerate(calls) if call not in calls[:n]]
 
 
-def _discreet(turn: Turn) -> Callable[[str], None]:
-    """Adds pieces to the turn's line as long as it spells none of the NPC's secrets.
-
-    Secrets are in no prompt; this is for what a player says of them and a model would repeat.
-    """
-    secrets = turn.npc.definition.persona.secrets
-
-    def add(piece: str) -> None:
-        if secrets and spelled_secret(turn.utterance.text + piece, secrets):
-            raise SpeechError("the line would have spelled a secret")
-        turn.utterance.add(piece)
-
-    return add
-
-
 def _note(turn: Turn, finished: Finished) -> None:
     timings = turn.timings
     timings.num_prompt_tokens += finished.num_prompt_tokens
@@ -216,8 +206,8 @@ def _note(turn: Turn, finished: Finished) -> None:
 
 def _close(turn: Turn) -> None:
     utterance = turn.utterance
-    text = utterance.text
-    if not text.strip():
+    utterance.settle()
+    if not utterance.text.strip():
         raise SpeechError("the model said nothing")
     if not utterance.is_between_sentences:
         utterance.add("\N{HORIZONTAL ELLIPSIS}")

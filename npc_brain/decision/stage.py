@@ -29,6 +29,7 @@ from npc_brain.memory.store import MemoryStore
 from npc_brain.npc.definition import NpcDefinition
 from npc_brain.npc.npc import Npc
 from npc_brain.npc.state_machine import Machine, Step, compile_machine
+from npc_brain.plain_text import plain_text
 from npc_brain.tools.actions import Action
 from npc_brain.tools.spec import Tool
 from npc_brain.world.model import Position, Scalar, WorldPatch, WorldSnapshot
@@ -215,6 +216,7 @@ class Stage:
         Raises SessionError (`unknown_npc`, `too_many_queued`, `cannot_hear`) and MediaError.
         """
         actor = self._actor(npc_id)
+        text = plain_text(text)
         sound = self._audible(sound, text)
         if len(self._turns) >= self._max_queued_turns:
             raise SessionError(
@@ -237,7 +239,9 @@ class Stage:
         can_see = "see" in self._scene.mind.senses
         if can_see:
             image_size(picture.data)
-        transcript.add(speaker_id, shown_text(caption), media=(picture,) if can_see else ())
+        transcript.add(
+            speaker_id, shown_text(plain_text(caption)), media=(picture,) if can_see else ()
+        )
 
     def _audible(self, sound: Sound | None, text: str) -> Sound | None:
         """The sound, if the model hears and so needs it."""

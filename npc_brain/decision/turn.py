@@ -21,7 +21,7 @@ from npc_brain.decision.events import (
 )
 from npc_brain.decision.floor import Floor
 from npc_brain.decision.hands import Performed
-from npc_brain.decision.utterance import Utterance
+from npc_brain.decision.utterance import IndiscreetLineError, Utterance
 from npc_brain.decision.wording import fallback_line
 from npc_brain.inference.chat import Sound
 from npc_brain.npc.npc import Npc
@@ -88,7 +88,7 @@ class Turn:
         self._clock = clock
         self._listener = notify
         self._task: asyncio.Task[None] | None = None
-        self.utterance = Utterance(turn_id, self._notify, clock)
+        self.utterance = Utterance(turn_id, self._notify, clock, npc.machine.secrets)
 
     def announce(self) -> None:
         """Tell that the turn begins."""
@@ -109,15 +109,19 @@ class Turn:
             self._task.cancel()
 
     def say(self, text: str, source: Source) -> None:
-        """Say a whole line, after whatever was said so far, and close it."""
+        """Say a whole line, after whatever was said so far, and close it.
+
+        Raises:
+            IndiscreetLineError: It spells a secret; nothing of it was heard.
+        """
         utterance = self.utterance
         if utterance.text:
             text = f" {text}" if utterance.is_between_sentences else f"\N{EM DASH} {text}"
-        utterance.add(text)
-        utterance.close(source)
+        utterance.say(text, source)
 
     def fall_back(self, world: World) -> None:
         """Close the line with what is left to say when no time, or nothing better, is left."""
+        self.utterance.drop_held()
         utterance, text = self.utterance, self.utterance.text
         begun = next((line for line in self.outcome_lines if line.startswith(text)), None)
         if text and utterance.is_between_sentences:
@@ -131,7 +135,10 @@ class Turn:
         else:
             values = self.npc.values(world, self.prospect.speaker_id)
             lines = self.outcome_lines or self.npc.node.fallback
-            self.say(fallback_line(lines, values, self.npc.rng), "fallback")
+            try:
+                self.say(fallback_line(lines, values, self.npc.rng), "fallback")
+            except IndiscreetLineError:  # what was filled in
+                self.say("\N{HORIZONTAL ELLIPSIS}", "fallback")
 
     def used(self, performed: Performed) -> None:
         """Note a call and what came of it."""
@@ -158,6 +165,12 @@ class Turn:
                     await respond(self)
         except TimeoutError:
             detail = "deadline"
+        except IndiscreetLineError as error:
+            _log.warning("turn %d of %s: %s", self.turn_id, self.npc.npc_id, error)
+            detail = "indiscreet"
+            if self.prospect.cause == "state":  # nobody waits for an answer
+                self._end("silent", detail)
+                return
         except BaseException as error:  # native code panics with others than `Exception`
             task = asyncio.current_task()
             if isinstance(error, asyncio.CancelledError) and task and task.cancelling():

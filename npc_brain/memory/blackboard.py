@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from npc_brain.errors import ErrorCode, NpcBrainError
+from npc_brain.plain_text import plain_text
 from npc_brain.world.model import Scalar
 
 Kind = Literal["bool", "int", "float", "str", "any"]
@@ -40,7 +41,9 @@ def fits(kind: Kind, into: Kind) -> bool:
 
 
 def as_kind(value: Scalar | None, kind: Kind) -> Scalar:
-    """`value` as it is kept in a key of type `kind`; whole numbers become floats where needed.
+    """`value` as it is kept in a key of type `kind`.
+
+    Whole numbers become floats where needed, texts `plain_text`.
 
     Raises:
         BlackboardError: It is missing, of another type, not finite, too large or too long.
@@ -50,7 +53,7 @@ def as_kind(value: Scalar | None, kind: Kind) -> Scalar:
     if isinstance(value, str):
         if len(value) > MAX_TEXT_CHARS:
             raise BlackboardError(f"got {len(value)} characters, at most {MAX_TEXT_CHARS} fit")
-        return value
+        return plain_text(value)
     if isinstance(value, bool):
         return value
     if not (math.isfinite(value) and abs(value) <= MAX_NUMBER):

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npc_brain.errors import ErrorCode, NpcBrainError
+from npc_brain.plain_text import plain_text
 
 MAX_MEMORIES = 200
 """Memories kept for an NPC; then the one least recalled goes, the oldest of those first."""
@@ -115,7 +116,7 @@ class MemoryStore:
 
     def remember(self, npc_id: str, text: str, subject_id: str | None = None) -> None:
         """Keep `text` (its first `MAX_TEXT_CHARS`); what is known already gains weight instead."""
-        kept = _SPACES.sub(" ", text).strip()[:MAX_TEXT_CHARS]
+        kept = _kept(text)
         if kept:
             with self._lock:
                 self._add(npc_id, kept, subject_id or "", 0)
@@ -261,6 +262,10 @@ class NpcMemory:
     def recall(self, query: str, limit: int = 3) -> list[str]:
         """The memories nearest to `query`, best first."""
         return self._store.recall(self._npc_id, query, limit)
+
+
+def _kept(text: str) -> str:
+    return _SPACES.sub(" ", plain_text(text)).strip()[:MAX_TEXT_CHARS]
 
 
 def _fused(rankings: Sequence[Sequence[int]]) -> list[int]:

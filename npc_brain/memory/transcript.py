@@ -10,6 +10,7 @@ from typing import Any
 
 from npc_brain.errors import ErrorCode, NpcBrainError
 from npc_brain.inference.chat import Media
+from npc_brain.plain_text import plain_text
 
 MAX_MEDIA = 2
 """Turns whose pictures and sounds are kept; of older ones only the text is."""
@@ -70,7 +71,7 @@ class Transcript:
         media: tuple[Media, ...] = (),
     ) -> None:
         """Add a turn, and drop the oldest ones if there is too much."""
-        turn = SpokenTurn(speaker_id, text, tuple(outcomes), media)
+        turn = SpokenTurn(speaker_id, plain_text(text), tuple(map(plain_text, outcomes)), media)
         self._turns.append(turn)
         if media:
             self._drop_old_media()

@@ -31,6 +31,7 @@ from npc_brain.npc.definition import NpcDefinition
 from npc_brain.npc.effects import Assign, AuthoredEffect, Compute, OutwardEffect, Raise
 from npc_brain.npc.expressions import EvaluationError, Scope
 from npc_brain.npc.machine import Move, Node, Reaction, compile_nodes, kinds_of
+from npc_brain.npc.secrets import Secrets
 from npc_brain.tools.spec import Tool
 from npc_brain.world.model import Scalar
 
@@ -104,6 +105,7 @@ class Machine:
     nodes: Mapping[str, Node]
     kinds: Mapping[str, Kind]
     initial: str
+    secrets: Secrets
 
     @property
     def tool_names(self) -> frozenset[str]:
@@ -203,7 +205,8 @@ def compile_machine(definition: NpcDefinition, tools: Mapping[str, Tool]) -> Mac
     except (DefinitionError, ValueError) as error:
         hint = getattr(error, "hint", "")
         raise DefinitionError(f"{definition.id}: {error}", hint=hint) from error
-    return Machine(nodes, kinds_of(definition), definition.initial)
+    secrets = Secrets(definition.persona.secrets)
+    return Machine(nodes, kinds_of(definition), definition.initial, secrets)
 
 
 def tool_end_event(tool: Tool, *, is_done: bool) -> tuple[str, str]:

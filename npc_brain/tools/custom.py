@@ -8,6 +8,7 @@ import re
 from typing import Any, Literal, get_args
 
 from npc_brain.errors import ToolError
+from npc_brain.plain_text import plain_text
 from npc_brain.tools.spec import (
     Domain,
     Tool,
@@ -102,7 +103,7 @@ def engine_answer(tool: Tool, ok: bool, result: dict[str, Any], reason: str = ""
         for key, value in result.items()
         if isinstance(value, str | int | float)
     )
-    text = given if isinstance(given, str) else told
+    text = plain_text(given if isinstance(given, str) else told)
     if ok:
         return ToolResult(ok=True, data=result, text=text or "Done.")
     why = reason.replace("_", " ") or "no answer"

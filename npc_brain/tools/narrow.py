@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from npc_brain.plain_text import plain_text
 from npc_brain.tools import domains
 from npc_brain.tools.spec import Arguments, Domain, Tool, ToolContext, ToolResult, refusal
 
@@ -47,8 +48,11 @@ def legal_schema(tool: Tool, ctx: ToolContext) -> _Schema | None:
 def validate_arguments(
     tool: Tool, ctx: ToolContext, args: dict[str, Any]
 ) -> Arguments | ToolResult:
-    """The arguments of a call, defaults filled in, or the refusal of the first that is wrong."""
-    filled = _with_defaults(tool.schema, ctx, args)
+    """The arguments of a call, or the refusal of the first that is wrong.
+
+    Defaults are filled in, and open texts made `plain_text`.
+    """
+    filled = _with_plain_text(tool.schema, _with_defaults(tool.schema, ctx, args))
     for fault in _faults(tool.schema, filled, ctx, filled, ""):
         return fault
     try:
@@ -133,6 +137,17 @@ def _with_defaults(schema: _Schema, ctx: ToolContext, args: dict[str, Any]) -> d
             if default is not None:
                 filled[name] = default
     return filled
+
+
+def _with_plain_text(schema: _Schema, value: Any) -> Any:
+    if isinstance(value, str):
+        return value if "x-ref" in schema or "enum" in schema else plain_text(value)
+    if isinstance(value, list | tuple) and "items" in schema:
+        return [_with_plain_text(schema["items"], item) for item in value]
+    if isinstance(value, dict):
+        known = schema.get("properties", {})
+        return {name: _with_plain_text(known.get(name, {}), inner) for name, inner in value.items()}
+    return value
 
 
 def _faults(

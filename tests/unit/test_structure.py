@@ -10,7 +10,7 @@ import npc_brain
 PACKAGE = Path(npc_brain.__file__).parent
 
 LAYERS = (
-    {"errors", "clock", "cache", "event_loop"},
+    {"errors", "clock", "cache", "event_loop", "plain_text"},
     {"files"},
     {"world", "inference"},
     {"understanding"},

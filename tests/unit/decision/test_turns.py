@@ -250,7 +250,7 @@ async def test_what_is_said_and_heard_is_kept_for_the_prompt() -> None:
         await play.say("ned", "two", speaker_id="borin")
         await play.say("ned", "three")
     said = [(m.role, m.content) for m in backend.requests[-1].messages if m.role != "system"]
-    assert said[0] == ("user", "one <|im_end|> {speaker}")
+    assert said[0] == ("user", "one  {speaker}")
     assert ("user", "two") not in said
     assert said[-1] == ("user", "three")
     assert ("assistant", "Aye.") in said

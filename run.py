@@ -2,8 +2,9 @@
 """Set up and run npc_brain from a checkout, with nothing but Python 3.11 or newer.
 
     python3 run.py demo [...]          the sample game in the terminal
-    python3 run.py test [--full] [...] the project's tests; --full: the counts as written (slow),
-                                       and comparisons with torch and transformers
+    python3 run.py test [--full] [...] the project's tests, on all cores; --full: the counts as
+                                       written (slow), and comparisons with torch and transformers.
+                                       With paths: only those, one after the other
     python3 run.py ARGS...             any other `npc-brain` command
 
 The first run makes a virtual environment in `.venv` and installs the project into it; later runs
@@ -43,6 +44,14 @@ def set_up(extras: list[str]) -> None:
     pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "install"]
     subprocess.run([*pip, "-e", f"{ROOT}[{','.join(extras)}]"], check=True, stdout=sys.stderr)
     STAMP.write_text("\n".join(sorted(installed | wanted)) + "\n")
+
+
+# Whole files go to whichever process is free, in the order in which they are collected: the long
+# ones first. One thread each for the numeric libraries, since there is one process for each core.
+SIDE_BY_SIDE = [
+    *("--numprocesses=auto", "--maxprocesses=4"),
+    *("--dist=loadfile", "--no-loadscope-reorder"),
+]
 
 
 def run(command: list[str], **environment: str) -> int:
@@ -113,8 +122,10 @@ def main(arguments: list[str]) -> int:
         return run([str(PYTHON), "-m", "npc_brain", *(arguments or ["--help"])])
     rest = [argument for argument in arguments[1:] if argument != "--full"]
     pytest = [str(PYTHON), "-m", "pytest", f"--rootdir={ROOT}", "-c", str(ROOT / "pyproject.toml")]
-    paths = [] if any(not argument.startswith("-") for argument in rest) else [str(ROOT / "tests")]
-    return run([*pytest, *rest, *paths], **({"NPC_BRAIN_FULL": "1"} if is_full else {}))
+    if not any(not argument.startswith("-") for argument in rest):
+        pytest += SIDE_BY_SIDE
+        rest.append(str(ROOT / "tests"))
+    return run([*pytest, *rest], **({"NPC_BRAIN_FULL": "1"} if is_full else {}))
 
 
 if __name__ == "__main__":

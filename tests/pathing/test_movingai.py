@@ -9,11 +9,12 @@ import pytest
 from npc_brain.world.model import NavGrid
 from npc_brain.world.navigation import Navigator, Path
 from tests.counts import count
+from tests.pace import slowness
 from tests.pathing.movingai import Query, map_names, read_map, read_queries, wheel
 
 pytestmark = pytest.mark.model
 
-NUM_QUERIES = count(full=10**9, ci=1_000)
+NUM_QUERIES = count(full=10**9, ci=300)
 """At most, for each map."""
 PUBLISHED_DIGITS = 1e-6
 QUERIES_A_SECOND = 1_000
@@ -64,14 +65,14 @@ def test_cells_of_different_cost_give_the_published_lengths_too() -> None:
 
 
 def test_a_thousand_paths_a_second_on_a_256_city() -> None:
-    """Loose: the best of three rounds, since the machine is shared."""
+    """Loose: the best of three rounds, in processor time."""
     nav, queries = sample("Berlin_1_256")
     navigator = Navigator(nav)
     queries = queries[:1_000]
     rates = []
     for _ in range(3):
-        start_s = time.perf_counter()
+        start_s = time.process_time()
         for query in queries:
             navigator.path(query.start, query.goal)
-        rates.append(len(queries) / (time.perf_counter() - start_s))
-    assert max(rates) >= QUERIES_A_SECOND
+        rates.append(len(queries) / (time.process_time() - start_s))
+    assert max(rates) >= QUERIES_A_SECOND / slowness()

@@ -27,7 +27,7 @@ FORMATS = {
 @pytest.mark.parametrize("name", FORMATS)
 def test_random_logits_yield_valid_turns(name: str) -> None:
     kinds: Counter[str] = Counter()
-    for outcome in run_random_turns(FORMATS[name], count(10_000, 400)):
+    for outcome in run_random_turns(FORMATS[name], count(10_000, 150)):
         check(outcome, thinking_tokens=FORMATS[name].thinking_tokens)
         kinds[outcome.finished.reason] += 1
         kinds.update(event.call.name for event in outcome.calls)

@@ -3,8 +3,10 @@
 All other tests wait for conditions, `PATIENCE_S` at most, and measure nothing.
 """
 
+import asyncio
 import os
 import time
+from collections.abc import Callable
 
 PATIENCE_S = 60.0
 """How long to wait for what must come: far longer than any machine needs, so that only a fault
@@ -12,6 +14,21 @@ that never ends runs into it."""
 
 _REFERENCE_S = 0.1
 """What `_work` takes on the quick, quiet machine for which the promises are made."""
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Return as soon as `condition()` is true."""
+    end_s = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end_s, "it never came about"
+        time.sleep(0.005)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """The same in an event loop."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():
+            await asyncio.sleep(0.002)
 
 
 def slowness() -> float:

@@ -15,7 +15,6 @@ import pytest
 from npc_brain.inference.importing import gemma4_import
 from npc_brain.inference.model_dir import verify
 from tests.gemma4_random import E4B_LIKE, random_weights, text_config, write_checkpoint
-from tests.pace import PATIENCE_S
 
 CONFIG = text_config(E4B_LIKE, 6, hidden=256, intermediate=1024, vocab=20_000)
 """Some 30 MB in 4 bits, which takes a second or two to write."""
@@ -55,10 +54,8 @@ def test_ctrl_c_leaves_nothing_half_made_and_the_next_try_resumes(
         import_command(source, target), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     journal = unfinished / gemma4_import.DONE_FILE
-    until_s = time.monotonic() + PATIENCE_S
     while not (journal.is_file() and len(journal.read_text().splitlines()) > 2):
         assert process.poll() is None, process.communicate()
-        assert time.monotonic() < until_s
         time.sleep(0.002)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate()

@@ -5,14 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.pace import PATIENCE_S
+from tests.pace import wait_until
 
 TOUR = Path("sample_game/scripts/tour.txt")
 ENDS = {"done", "failed", "refused", "cancelled"}
@@ -61,15 +60,6 @@ def is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
-
-
-def wait_until_gone(pids: list[int], timeout_s: float = PATIENCE_S) -> bool:
-    deadline_s = time.monotonic() + timeout_s
-    while any(is_running(pid) for pid in pids):
-        if time.monotonic() > deadline_s:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def test_the_tour_is_played_to_the_quests_end_without_a_model(tmp_path: Path) -> None:
@@ -163,7 +153,7 @@ def test_interrupting_leaves_no_sidecar_behind(tmp_path: Path) -> None:
     code, out = finish(process)
     assert code == 1
     assert "Traceback" not in out
-    assert wait_until_gone(children)
+    wait_until(lambda: not any(map(is_running, children)))
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc to find the sidecar")

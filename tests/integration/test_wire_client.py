@@ -30,7 +30,7 @@ from npc_brain.world.model import WorldPatch, WorldSnapshot
 from tests.counts import count
 from tests.integration.wire_server import TOKEN, Served, serving
 from tests.integration.wire_timing import Stopwatch
-from tests.pace import PATIENCE_S, limit_s
+from tests.pace import PATIENCE_S, limit_s, until
 
 COMMAND = (sys.executable, "-m", "tests.integration.wire_server")
 FALLBACKS = {"mira": ("One moment, please.", "Hold on.")}
@@ -40,13 +40,6 @@ def start_sidecar(tmp_path: Path) -> Sidecar:
     return Sidecar.start(
         tmp_path, log_path=tmp_path / "log.txt", command=COMMAND, timeout_s=PATIENCE_S
     )
-
-
-async def wait_for(condition: object, timeout_s: float = PATIENCE_S) -> None:
-    assert callable(condition)
-    async with asyncio.timeout(timeout_s):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 async def test_a_turn_streams_and_ends_once() -> None:
@@ -115,7 +108,7 @@ async def test_cancelled_turns_give_no_more_text() -> None:
         early.cancel()  # before the sidecar has begun it
         turn = client.hear("mira", "player", "wait")
         session = served.sessions[0]
-        await wait_for(lambda: turn.turn_id is not None)
+        await until(lambda: turn.turn_id is not None)
         session.outbox(TurnToken(turn_id=turn.turn_id or 0, text="I "), "mira")
         pieces = aiter(turn)
         assert await anext(pieces) == "I "
@@ -124,7 +117,7 @@ async def test_cancelled_turns_give_no_more_text() -> None:
         assert [text async for text in turn] == []
         assert await turn.line() is None
         assert (await turn.ended()).outcome == (await early.ended()).outcome == "cancelled"
-        await wait_for(lambda: not session.running)
+        await until(lambda: not session.running)
 
 
 async def test_unsolicited_turns_actions_and_tool_calls() -> None:
@@ -153,9 +146,9 @@ async def test_unsolicited_turns_actions_and_tool_calls() -> None:
             send(TurnLine(turn_id=7, text="I am here.", source="scripted"), "mira")
             timings = TurnTimings(first_token_ms=0, total_ms=0)
             send(TurnEnded(turn_id=7, outcome="said", timings=timings), "mira")
-            await wait_for(lambda: turns and turns[0].has_ended)
+            await until(lambda: turns and turns[0].has_ended)
             assert [text async for text in turns[0]] == ["I am here."]
-            await wait_for(lambda: transcript.getvalue().count('"type": "ok"') == 2)
+            await until(lambda: transcript.getvalue().count('"type": "ok"') == 2)
     assert [state.to_state for state in states] == ["idle", "busy"]
     messages = [json.loads(line) for line in transcript.getvalue().splitlines()]
     assert {message["direction"] for message in messages} == {"in", "out"}
@@ -212,14 +205,14 @@ async def test_a_cut_off_client_resumes_by_itself() -> None:
     ):
         await client.spawn("mira", "x")
         turn = client.hear("mira", "player", "wait")
-        await wait_for(lambda: turn.turn_id is not None)
+        await until(lambda: turn.turn_id is not None)
         cut_off(served)
         with pytest.raises(NpcBrainError):
             await client.ping()
         with pytest.raises(NpcBrainError) as lost:
             await turn.line()
         assert lost.value.code is ErrorCode.CONNECTION_LOST
-        await wait_for(lambda: links[-1] == "resumed")
+        await until(lambda: links[-1] == "resumed")
         line = await client.hear("mira", "player", "still here").line()
         assert line is not None
         assert line.text == "still here"
@@ -241,7 +234,7 @@ async def test_killed_sidecar_lines_come_by_the_deadline(tmp_path: Path) -> None
         async with Client.connect(sidecar.endpoint, sidecar.token, fallbacks=FALLBACKS) as client:
             await client.spawn("mira", "x")
             turns = [client.hear("mira", "player", "wait", deadline_ms=400) for _ in range(10)]
-            await wait_for(lambda: all(turn.turn_id is not None for turn in turns))
+            await until(lambda: all(turn.turn_id is not None for turn in turns))
             watch = Stopwatch()
             assert sidecar.pid is not None
             os.kill(sidecar.pid, signal.SIGKILL)
@@ -291,7 +284,7 @@ async def test_the_client_follows_a_restarted_sidecar(tmp_path: Path) -> None:
             pid = sidecar.pid
             assert pid is not None
             os.kill(pid, signal.SIGKILL)
-            await wait_for(lambda: "new_session" in links)
+            await until(lambda: "new_session" in links)
             assert sidecar.pid not in (pid, None)
             await client.spawn("mira", "x")
     finally:

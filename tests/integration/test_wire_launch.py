@@ -1,6 +1,5 @@
 """How a sidecar is reached and when it ends: its parent's death, addresses taken, encryption."""
 
-import asyncio
 import os
 import signal
 import subprocess
@@ -14,7 +13,7 @@ import zmq
 from npc_brain.errors import UsageError
 from npc_brain.protocol.messages import Welcome
 from tests.integration.wire_server import RawPeer, hello, serving
-from tests.pace import PATIENCE_S, limit_s
+from tests.pace import limit_s, until, wait_until
 
 PARENT = """
 import subprocess, sys, time, os
@@ -49,9 +48,7 @@ def test_a_sidecar_ends_within_two_seconds_of_its_parent() -> None:
         parent.send_signal(signal.SIGKILL)
         parent.wait()
     start_s = time.monotonic()
-    while is_running(sidecar_pid):
-        assert time.monotonic() - start_s < PATIENCE_S
-        time.sleep(0.02)
+    wait_until(lambda: not is_running(sidecar_pid))
     assert time.monotonic() - start_s < limit_s(2)
 
 
@@ -84,6 +81,4 @@ async def test_ipc_works_as_tcp_does(tmp_path: Path) -> None:
         peer = RawPeer(served.endpoint)
         assert isinstance((await peer.ask(hello())).body, Welcome)
         peer.close()
-        async with asyncio.timeout(PATIENCE_S):
-            while not served.sessions[0].num_detached:
-                await asyncio.sleep(0.01)
+        await until(lambda: served.sessions[0].num_detached)

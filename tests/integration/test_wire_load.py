@@ -23,7 +23,7 @@ from npc_brain.transport import router
 from npc_brain.transport.router import SEND_QUEUE
 from tests.integration.wire_server import RawPeer, hello, raw_peer, serving
 from tests.integration.wire_timing import Stopwatch
-from tests.pace import PATIENCE_S, limit_s
+from tests.pace import PATIENCE_S, limit_s, until
 
 
 async def slowest_ping_ms(peer: RawPeer, num_pings: int) -> float:
@@ -82,9 +82,7 @@ async def test_a_slow_reader_is_cut_off_and_can_resume() -> None:
             if slow_session.num_detached:
                 break
             await asyncio.sleep(0)
-        async with asyncio.timeout(PATIENCE_S):
-            while not slow_session.num_detached:
-                await asyncio.sleep(0.01)
+        await until(lambda: slow_session.num_detached)
         assert await slowest_ping_ms(good, 20) < limit_s(0.1) * 1000
         assert good_session.num_detached == 0
         async with raw_peer(served.endpoint) as again:
@@ -159,9 +157,7 @@ async def test_a_vanished_engine_is_noticed_by_its_silence(
         writer.write(b"\x04" + bytes([len(ready)]) + ready)
         frame = encode(Envelope(type="hello", id=1, body=hello()))
         writer.write(b"\x00" + bytes([len(frame)]) + frame)
-        async with asyncio.timeout(PATIENCE_S):
-            while not served.sessions or not served.sessions[0].num_detached:
-                await asyncio.sleep(0.01)
+        await until(lambda: served.sessions and served.sessions[0].num_detached)
         assert b"welcome" in await reader.read(1000)
         writer.close()
 
@@ -178,9 +174,7 @@ async def test_reused_descriptors_detach_the_right_session() -> None:
                     await brief.receive()
             host, port = served.endpoint.removeprefix("tcp://").split(":")
             socket.create_connection((host, int(port))).close()
-        async with asyncio.timeout(PATIENCE_S):
-            while any(session.num_detached == 0 for session in served.sessions[1:]):
-                await asyncio.sleep(0.01)
+        await until(lambda: all(session.num_detached for session in served.sessions[1:]))
         assert served.sessions[0].num_detached == 0
         heard = await good.ask(NpcHear(speaker_id="player", text="still there?"), "mira")
         assert not isinstance(heard.body, Error)

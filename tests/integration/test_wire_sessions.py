@@ -1,6 +1,5 @@
 """Handshake, resume and isolation over real sockets on loopback."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 
@@ -23,7 +22,7 @@ from npc_brain.protocol.messages import (
     Welcome,
 )
 from tests.integration.wire_server import RawPeer, Served, hello, raw_peer, serving
-from tests.pace import PATIENCE_S, limit_s
+from tests.pace import limit_s, until
 
 
 @pytest.fixture
@@ -36,13 +35,6 @@ async def served() -> AsyncIterator[Served]:
 async def peer(served: Served) -> AsyncIterator[RawPeer]:
     async with raw_peer(served.endpoint) as dealer:
         yield dealer
-
-
-async def until(condition: object, timeout_s: float = PATIENCE_S) -> None:
-    assert callable(condition)
-    async with asyncio.timeout(timeout_s):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 def code(reply: object) -> str:

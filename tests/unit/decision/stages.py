@@ -31,7 +31,7 @@ from npc_brain.understanding.choosing import ToolChooser
 from npc_brain.understanding.lexical import LexicalEncoder
 from npc_brain.world.model import Entity, Inventory, Item, NavGrid, Place, WorldSnapshot
 from tests.npc_files import MIRA
-from tests.pace import PATIENCE_S
+from tests.pace import until
 
 LONG_MS = 120_000
 """A deadline that no turn comes near."""
@@ -120,12 +120,6 @@ class HeldBackend(ScriptedBackend):
             yield from islice(events, self._num_words)
             yield from ((math.inf, event) for _, event in events)
         yield from events
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 @dataclass
@@ -258,10 +252,8 @@ class Play:
 
     async def settle(self) -> None:
         """Wait until no turn is under way."""
-        async with asyncio.timeout(PATIENCE_S):
-            await asyncio.sleep(0)
-            while not self.stage.is_idle:
-                await asyncio.sleep(0.001)
+        await asyncio.sleep(0)
+        await until(lambda: self.stage.is_idle)
 
     async def pass_time(self, seconds: float) -> None:
         """Let time pass in steps, and what it brings about happen."""

@@ -11,7 +11,8 @@ from npc_brain.npc.loader import parse_definition
 from npc_brain.tools.custom import custom_tool
 from npc_brain.world.model import WorldPatch
 from tests.npc_files import HEAD, ned
-from tests.unit.decision.stages import HeldBackend, LoopClock, playing, until
+from tests.pace import until
+from tests.unit.decision.stages import HeldBackend, LoopClock, playing
 
 ACCEPTED = [("accepted", ""), ("started", "")]
 DONE = [("accepted", ""), ("done", "")]

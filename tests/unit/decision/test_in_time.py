@@ -12,8 +12,8 @@ from npc_brain.decision.events import LineSaid, StageEvent, TokenSaid
 from npc_brain.inference.backends.scripted import ScriptedBackend, ScriptedReply
 from npc_brain.inference.chat import Backend, ChatRequest, FunctionCall
 from tests.counts import count
-from tests.pace import limit_s
-from tests.unit.decision.stages import Play, mira, playing, until
+from tests.pace import limit_s, until
+from tests.unit.decision.stages import Play, mira, playing
 
 LATE_S = 0.05
 DEADLINE_MS = 600

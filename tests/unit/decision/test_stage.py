@@ -14,7 +14,8 @@ from npc_brain.inference.backends.scripted import ScriptedBackend, ScriptedReply
 from npc_brain.npc.definition import NpcDefinition
 from npc_brain.world.model import Inventory, WorldPatch
 from tests.npc_files import ned
-from tests.unit.decision.stages import mira, playing, snapshot, until
+from tests.pace import until
+from tests.unit.decision.stages import mira, playing, snapshot
 
 ACCEPTED = [("accepted", ""), ("started", "")]
 

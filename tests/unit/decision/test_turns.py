@@ -11,8 +11,8 @@ from npc_brain.errors import ErrorCode, InferenceError, SessionError
 from npc_brain.inference.backends.scripted import ScriptedBackend, ScriptedReply
 from npc_brain.inference.chat import FunctionCall
 from tests.npc_files import ned
-from tests.pace import limit_s
-from tests.unit.decision.stages import LATE_MS, HeldBackend, LoopClock, playing, until
+from tests.pace import limit_s, until
+from tests.unit.decision.stages import LATE_MS, HeldBackend, LoopClock, playing
 
 LATE_S = 0.05
 NED = """

@@ -7,6 +7,7 @@ import logging
 import os
 import secrets
 import signal
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +21,8 @@ PROVIDERS = ("auto", "tensorrt-rtx", "cuda", "directml", "coreml", "cpu")
 GRACE_S = 0.5
 """How long an orderly end may take once the parent has died."""
 TOKEN_VARIABLE = "NPC_BRAIN_TOKEN"
+OPEN_FILES = 1024
+"""Enough for a crowd of idle connections; some systems begin with 256."""
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -77,8 +80,20 @@ def run(args: argparse.Namespace) -> int:
     if is_server(args.model):
         parse_address(args.model)  # a wrong one is told before anything is started
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    _allow_connections()
     event_loop.run(_serve(args))
     return 0
+
+
+def _allow_connections() -> None:
+    """Permit as many open files as this user may have, up to what the sidecar can need."""
+    if sys.platform != "win32":
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _serve(args: argparse.Namespace) -> None:

@@ -27,9 +27,10 @@ from npc_brain.protocol.messages import (
 )
 from npc_brain.session.peer import Deliver, Peer
 from npc_brain.session.registry import SessionRegistry
+from npc_brain.session.wrong_tokens import WrongTokens
 
 HELLO_TIMEOUT_S = 10.0
-"""A connection that has not begun a session by then is forgotten."""
+"""A connection that has not begun a session by then is forgotten, and closed by the transport."""
 MAX_BYTES_BEFORE_HELLO = 4096
 """Whoever has not shown the token gets no work done: larger frames are not even read."""
 
@@ -66,25 +67,39 @@ class Dispatcher:
         self._clock = clock
         self._started_s = clock.now_s()
         self._peers: dict[bytes, Peer] = {}
+        self._wrong_tokens = WrongTokens(clock)
 
-    def receive(self, identity: bytes, frames: Sequence[bytes]) -> None:
-        """Act upon one message and send its reply; never raises.
+    @property
+    def is_holding(self) -> bool:
+        """Whether messages wait for `release`."""
+        return self._wrong_tokens.num_waiting > 0
 
-        `frames` are those of a ZeroMQ message, of which there must be one.
+    def receive(self, identity: bytes, frames: Sequence[bytes]) -> bool:
+        """Act upon one message and send its reply, now or at a later `release`; never raises.
+
+        `frames` are those of a ZeroMQ message, of which there must be one. False: the connection
+        is to be closed, for it says more than it may before its session.
         """
+        is_free = self.has_session(identity) or self._wrong_tokens.may_look()
+        if is_free and not self._wrong_tokens.is_held(identity):
+            self._take(identity, frames)
+            return True
+        is_small = sum(map(len, frames)) <= MAX_BYTES_BEFORE_HELLO
+        return is_small and self._wrong_tokens.hold(identity, frames)
+
+    def release(self) -> None:
+        """Act upon messages that had to wait, as far as it is their turn; never raises."""
+        for identity, frames in self._wrong_tokens.due():
+            self._take(identity, frames)
+
+    def has_session(self, identity: bytes) -> bool:
+        """Whether a connection has a session."""
         peer = self._peers.get(identity)
-        if peer is None:
-            peer = self._peers[identity] = Peer(identity, self._deliver, self._clock.now_s())
-        try:
-            with peer.replying():
-                self._answer(peer, frames)
-        except NpcBrainError:  # of a body that cannot be encoded
-            _log.exception("messages to %r were dropped", identity)
-        if peer.is_lost:
-            self.lose(identity)
+        return peer is not None and self._registry.session_of(peer) is not None
 
     def lose(self, identity: bytes) -> None:
         """The connection is gone: its session is detached. Unknown identities are ignored."""
+        self._wrong_tokens.forget(identity)
         peer = self._peers.pop(identity, None)
         if peer is not None:
             self._registry.detach(peer)
@@ -102,6 +117,18 @@ class Dispatcher:
             if peer.is_lost or is_idle:
                 self.lose(peer.identity)
         self._registry.expire()
+
+    def _take(self, identity: bytes, frames: Sequence[bytes]) -> None:
+        peer = self._peers.get(identity)
+        if peer is None:
+            peer = self._peers[identity] = Peer(identity, self._deliver, self._clock.now_s())
+        try:
+            with peer.replying():
+                self._answer(peer, frames)
+        except NpcBrainError:  # of a body that cannot be encoded
+            _log.exception("messages to %r were dropped", identity)
+        if peer.is_lost:
+            self.lose(identity)
 
     def _answer(self, peer: Peer, frames: Sequence[bytes]) -> None:
         reply_to: int | None = None
@@ -167,6 +194,8 @@ class Dispatcher:
                 hint="Use a sidecar and a bridge of the same major version.",
             )
         if not hmac.compare_digest(hello.token.encode(), self._token):
+            if self._registry.session_of(peer) is None:
+                self._wrong_tokens.note(peer.identity)
             raise SessionError(
                 "the token is wrong" if hello.token else "the token is missing",
                 code=ErrorCode.BAD_TOKEN,

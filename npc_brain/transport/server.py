@@ -17,6 +17,7 @@ from npc_brain.transport.router import Router
 _SLICE_S = 0.002
 """How long messages are handled in a row before timers and other tasks get a turn."""
 _SWEEP_INTERVAL_S = 1.0
+_RELEASE_INTERVAL_S = 0.02
 
 _log = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ class Server:
         self._features = features
         self._closing: set[asyncio.Task[None]] = set()
         self._running: asyncio.Task[None] | None = None
+        self._releasing: asyncio.Task[None] | None = None
         self._registry = SessionRegistry(
             session_factory,
             self._clock,
@@ -84,6 +86,8 @@ class Server:
             bind,
             max_message_bytes=limits.max_message_bytes,
             on_gone=self._dispatcher.lose,
+            has_session=self._dispatcher.has_session,
+            clock=self._clock,
             allow_remote=allow_remote,
             curve_secret_key=curve_secret_key,
         )
@@ -121,6 +125,8 @@ class Server:
             return
         running.cancel()
         await asyncio.wait([running])
+        if self._releasing is not None:
+            self._releasing.cancel()
         self._registry.end_all()
         await asyncio.gather(*self._closing)
         self._router.close()
@@ -143,7 +149,10 @@ class Server:
         slice_end_s = 0.0
         while True:
             identity, frames = await self._router.receive()
-            self._dispatcher.receive(identity, frames)
+            if not self._dispatcher.receive(identity, frames):
+                self._router.hang_up(identity)
+            if self._dispatcher.is_holding and self._releasing is None:
+                self._releasing = asyncio.create_task(self._release())
             if self._clock.now_s() >= slice_end_s:
                 await asyncio.sleep(0)
                 slice_end_s = self._clock.now_s() + _SLICE_S
@@ -152,6 +161,13 @@ class Server:
         while True:
             await asyncio.sleep(_SWEEP_INTERVAL_S)
             self._dispatcher.sweep()
+            self._router.sweep()
+
+    async def _release(self) -> None:
+        while self._dispatcher.is_holding:
+            await asyncio.sleep(_RELEASE_INTERVAL_S)
+            self._dispatcher.release()
+        self._releasing = None
 
     def _welcome(self, session_id: str, resumed: bool) -> Welcome:
         return Welcome(

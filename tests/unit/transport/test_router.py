@@ -2,6 +2,7 @@
 
 import pytest
 
+from npc_brain.clock import FakeClock
 from npc_brain.errors import UsageError
 from npc_brain.transport.router import Router, _Connections, is_local
 
@@ -35,7 +36,13 @@ def test_other_addresses_are_refused(bind: str) -> None:
 
 def test_remote_addresses_need_permission() -> None:
     with pytest.raises(UsageError, match="other machines"):
-        Router("tcp://0.0.0.0:0", max_message_bytes=1, on_gone=lambda _: None)
+        Router(
+            "tcp://0.0.0.0:0",
+            max_message_bytes=1,
+            on_gone=lambda _: None,
+            has_session=lambda _: False,
+            clock=FakeClock(),
+        )
 
 
 def test_a_closed_connection_names_its_identity() -> None:

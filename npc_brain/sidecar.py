@@ -8,7 +8,7 @@ import asyncio
 import gc
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +16,11 @@ from typing import Literal, TypeVar, cast
 
 from npc_brain.clock import Clock, MonotonicClock
 from npc_brain.decision.mind import Mind
-from npc_brain.errors import NpcBrainError
+from npc_brain.errors import ModelError, NpcBrainError
 from npc_brain.inference.backends.onnx import OnnxBackend
 from npc_brain.inference.backends.openai import OpenAIBackend
 from npc_brain.inference.importing.catalogue import resolve_model
+from npc_brain.inference.importing.fetch import stop_downloads
 from npc_brain.inference.providers import AUTO
 from npc_brain.inference.remote.address import is_server
 from npc_brain.inference.sentence_encoder import SentenceEncoder
@@ -36,6 +37,11 @@ NO_MODEL = "none"
 NUM_CACHED_SENTENCES = 4096
 """Enough for all examples of tools and triggers of a village."""
 SERVER_RETRY_S = 3.0
+SERVER_TIMEOUT_S = 12.0
+"""How long a server may take to tell what it is, the look-up of its name included."""
+STALL_S = 600.0
+"""How long loading may go on without a sign of progress until it is told as `degraded`."""
+_MAX_DETAIL = 500
 FEATURES = ("tools", "save", "choices", "understanding")
 
 Phase = Literal["starting", "loading", "warming", "ready", "degraded"]
@@ -89,6 +95,8 @@ class Sidecar:
             allow_remote=options.allow_remote,
         )
         self._loading: asyncio.Task[None] | None = None
+        self._stalling: asyncio.TimerHandle | None = None
+        self._notice = ""
 
     async def start(self) -> str:
         """Serve, and begin to load; returns the endpoint. Raises UsageError."""
@@ -104,8 +112,11 @@ class Sidecar:
         """End all sessions and the model; returns once their threads have ended."""
         if self._loading is not None:
             self._loading.cancel()
+        if self._stalling is not None:
+            self._stalling.cancel()
+        stop_downloads()
         await self._server.stop()
-        await asyncio.to_thread(self._mind.close)
+        await _in_thread(self._mind.close)
 
     def _new_session(self, session_id: str, outbox: Outbox) -> StageSession:
         session = StageSession(
@@ -121,69 +132,87 @@ class Sidecar:
         return session
 
     async def _load(self) -> None:
-        """Fetch and load the encoder, then the model; what fails is told and done without."""
-        faults, notice = [], ""
-        try:
-            directory = await self._resolve(ENCODER)
-            encoder = await _in_thread(
-                lambda: SentenceEncoder(directory, cache_size=NUM_CACHED_SENTENCES)
-            )
-            await self._mind.use_encoder(encoder)
-        except NpcBrainError as error:
-            faults.append(f"no sentence encoder: {error.message}")
-        absent_server: OpenAIBackend | None = None
-        try:
-            if is_server(self._options.model):
-                backend = self._use_server()
-                absent_server, notice = backend, backend.notice
-                await _in_thread(backend.check)
-                absent_server = None
-            elif self._options.model != NO_MODEL:
-                notice = await self._load_model()
-        except NpcBrainError as error:
-            faults.append(f"no language model: {error.message}")
-        for fault in faults:
-            _log.warning("%s", fault)
+        """Fetch and load what NPCs think with; what fails is told and done without."""
+        encoder = self._attempt("no sentence encoder", self._load_encoder)
+        model = self._attempt("no language model", self._load_model)
+        if is_server(self._options.model):  # which takes its own time, and nothing of ours
+            encoder_fault, model_fault = await asyncio.gather(encoder, model)
+        else:
+            encoder_fault, model_fault = await encoder, await model
         gc.collect()
         gc.freeze()  # what was loaded stays: full collections would stop the loop for 70 ms
-        self._tell("degraded" if faults else "ready", "; ".join(faults) or notice, 1.0)
-        if absent_server is not None:
-            await self._await_server(absent_server)
-            faults.pop()
-            self._tell("degraded" if faults else "ready", "; ".join(faults) or notice, 1.0)
+        self._conclude(encoder_fault, model_fault)
+        if model_fault and isinstance(self._mind.backend, OpenAIBackend):
+            await self._await_server(self._mind.backend)
+            self._conclude(encoder_fault)
 
-    async def _load_model(self) -> str:
-        """Speak with the model from now on; returns what people should know of how it runs."""
-        options = self._options
-        directory = await self._resolve(options.model)
-        self._tell("warming", options.model, 0.95)
-        backend = await _in_thread(
-            lambda: OnnxBackend(
-                directory,
-                num_slots=options.num_slots,
-                num_threads=options.num_threads,
-                is_spinning=options.is_spinning,
-                thinking_tokens=options.thinking_tokens,
-                provider=options.provider,
-                clock=self._clock,
-            )
+    async def _attempt(self, without: str, load: Callable[[], Awaitable[None]]) -> str:
+        """Why `load` failed, whatever it raised; empty when it did not."""
+        try:
+            await load()
+        except asyncio.CancelledError:
+            raise
+        except NpcBrainError as error:
+            _log.warning("%s: %s", without, error.message)
+            return f"{without}: {error.message}"
+        except BaseException as error:  # native code panics with others than `Exception`
+            _log.exception("%s", without)
+            return f"{without}: {type(error).__name__}: {error}"
+        return ""
+
+    def _conclude(self, *faults: str) -> None:
+        detail = "; ".join(filter(None, faults))
+        self._tell("degraded" if detail else "ready", detail or self._notice, 1.0)
+
+    async def _load_encoder(self) -> None:
+        directory = await self._resolve(ENCODER)
+        encoder = await _in_thread(
+            lambda: SentenceEncoder(directory, cache_size=NUM_CACHED_SENTENCES)
         )
-        self._mind.use_backend(backend)
-        return backend.notice
+        await self._mind.use_encoder(encoder)
 
-    def _use_server(self) -> OpenAIBackend:
+    async def _load_model(self) -> None:
+        """Speak with the model from now on."""
+        options = self._options
+        if is_server(options.model):
+            await self._use_server()
+        elif options.model != NO_MODEL:
+            directory = await self._resolve(options.model)
+            self._tell("warming", options.model, 0.95)
+            backend = await _in_thread(
+                lambda: OnnxBackend(
+                    directory,
+                    num_slots=options.num_slots,
+                    num_threads=options.num_threads,
+                    is_spinning=options.is_spinning,
+                    thinking_tokens=options.thinking_tokens,
+                    provider=options.provider,
+                    clock=self._clock,
+                )
+            )
+            self._mind.use_backend(backend)
+            self._notice = backend.notice
+
+    async def _use_server(self) -> None:
         """Speak with a server's model; also when it is not up yet, since each line asks it anew."""
         options = self._options
-        self._tell("loading", options.model, 0.9)
+        self._tell("loading", options.model, 0.0)
         backend = OpenAIBackend(options.model, num_parallel=options.num_slots, clock=self._clock)
         self._mind.use_backend(backend)
-        return backend
+        self._notice = backend.notice
+        try:
+            async with asyncio.timeout(SERVER_TIMEOUT_S):
+                await _in_thread(backend.check)
+        except TimeoutError as error:
+            raise ModelError(
+                f"{options.model} does not tell within {SERVER_TIMEOUT_S:g} s what it is"
+            ) from error
 
     async def _await_server(self, backend: OpenAIBackend) -> None:
-        """Return once a server that was not there answers."""
+        """Return once a server that was not there, or not right, answers."""
         while True:
             await asyncio.sleep(SERVER_RETRY_S)
-            with suppress(NpcBrainError):
+            with suppress(Exception):
                 await _in_thread(backend.check)
                 return
 
@@ -205,6 +234,12 @@ class Sidecar:
         return (*FEATURES, *sorted(self._mind.senses))
 
     def _tell(self, phase: Phase, detail: str, progress: float) -> None:
+        if self._stalling is not None:
+            self._stalling.cancel()
+            self._stalling = None
+        if phase not in ("ready", "degraded"):
+            self._stalling = asyncio.get_running_loop().call_later(STALL_S, self._tell_stalled)
+        detail = detail[:_MAX_DETAIL].encode("utf-8", "replace").decode()
         self._status = Status(
             phase=phase,
             detail=detail,
@@ -212,6 +247,11 @@ class Sidecar:
             features=self._features() if phase in ("ready", "degraded") else None,
         )
         self._server.broadcast(self._status)
+
+    def _tell_stalled(self) -> None:
+        """NPCs do without for now; what is loading goes on, and is told if it ends."""
+        what = self._status.detail
+        self._tell("degraded", f"{what}: nothing has come of it for {STALL_S:g} s", 1.0)
 
 
 async def _in_thread(work: Callable[[], _Result]) -> _Result:
@@ -231,8 +271,10 @@ async def _in_thread(work: Callable[[], _Result]) -> _Result:
         result, error = None, None
         try:
             result = work()
-        except BaseException as caught:
+        except Exception as caught:
             error = caught
+        except BaseException as caught:  # a panic of native code, or an exit, is no end of ours
+            error = RuntimeError(f"{type(caught).__name__}: {caught}")
         with suppress(RuntimeError):  # the loop has been closed
             loop.call_soon_threadsafe(settle, result, error)
 

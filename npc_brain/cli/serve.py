@@ -6,20 +6,23 @@ import json
 import logging
 import os
 import secrets
-import signal
 import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from npc_brain import event_loop
 from npc_brain.errors import UsageError
 from npc_brain.inference.remote.address import is_server, parse_address
 
+if TYPE_CHECKING:
+    from npc_brain.sidecar import Sidecar
+
 PROVIDERS = ("auto", "tensorrt-rtx", "cuda", "directml", "coreml", "cpu")
 """As in `inference.providers`, which `--help` should not have to import the runtime for."""
-GRACE_S = 0.5
-"""How long an orderly end may take once the parent has died."""
+GRACE_S = 1.0
+"""How long an orderly end may take. Once the parent has died, half as long."""
 TOKEN_VARIABLE = "NPC_BRAIN_TOKEN"
 OPEN_FILES = 1024
 """Enough for a crowd of idle connections; some systems begin with 256."""
@@ -99,9 +102,10 @@ def _allow_connections() -> None:
 async def _serve(args: argparse.Namespace) -> None:
     # Imported here: the model's runtime takes a while, and `--help` needs none of it.
     from npc_brain.cache import cache_dir
+    from npc_brain.inference.importing.fetch import stop_downloads
     from npc_brain.sidecar import Sidecar, SidecarOptions
-    from npc_brain.transport.connection_file import write_connection_file
     from npc_brain.transport.parent import watch_parent
+    from npc_brain.transport.signals import watch_signals
 
     given_token = os.environ.pop(TOKEN_VARIABLE, "")
     token = given_token or secrets.token_urlsafe(32)
@@ -122,18 +126,30 @@ async def _serve(args: argparse.Namespace) -> None:
     )
     loop = asyncio.get_running_loop()
     ending = asyncio.Event()
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        with suppress(NotImplementedError):  # Windows
-            loop.add_signal_handler(signum, ending.set)
-    if args.parent_pid is not None:
 
-        def end_with_parent() -> None:
+    def end(grace_s: float = GRACE_S) -> None:
+        """End in order, or at once if that takes too long: much of what loads cannot be stopped."""
+        with suppress(RuntimeError):  # the loop has ended
             loop.call_soon_threadsafe(ending.set)
-            time.sleep(GRACE_S)
-            os._exit(0)  # a model that is being loaded or fetched cannot be interrupted
+        time.sleep(grace_s)
+        stop_downloads()
+        if connection_file is not None:
+            with suppress(OSError):
+                connection_file.unlink(missing_ok=True)
+        os._exit(0)
 
-        watch_parent(args.parent_pid, end_with_parent)
-    sidecar = Sidecar(options)
+    if args.parent_pid is not None:
+        watch_parent(args.parent_pid, lambda: end(GRACE_S / 2))
+    with watch_signals(end):
+        await _run(Sidecar(options), token, connection_file, ending)
+
+
+async def _run(
+    sidecar: "Sidecar", token: str, connection_file: Path | None, ending: asyncio.Event
+) -> None:
+    """Serve until `ending` is set, and say where."""
+    from npc_brain.transport.connection_file import write_connection_file
+
     endpoint = await sidecar.start()
     listening = {"event": "listening", "endpoint": endpoint, "pid": os.getpid()}
     if connection_file is not None:

@@ -16,6 +16,8 @@ from npc_brain.errors import ErrorCode, ModelError
 from npc_brain.inference.model_dir import Progress, new_directory, sha256_of
 
 _CHUNK_BYTES = 1 << 20
+_clients: "set[subprocess.Popen[str]]" = set()
+"""Package clients at work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,12 @@ def fetch(
         wheels_dir.rmdir()
 
 
+def stop_downloads() -> None:
+    """End the package clients at work, which would outlive this process. For when it ends."""
+    for client in list(_clients):
+        client.kill()
+
+
 def _download(packages: Sequence[str], dest: Path, total: int, progress: Progress) -> None:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir"]
     command += ["--only-binary", ":all:", "--disable-pip-version-check", "--dest", str(dest)]
@@ -73,6 +81,7 @@ def _download(packages: Sequence[str], dest: Path, total: int, progress: Progres
         errors="replace",
         env=environment,
     ) as client:
+        _clients.add(client)
         try:
             while True:
                 try:
@@ -83,6 +92,8 @@ def _download(packages: Sequence[str], dest: Path, total: int, progress: Progres
         except BaseException:
             client.kill()
             raise
+        finally:
+            _clients.discard(client)
     if client.returncode != 0:
         lines = complaint.strip().splitlines() or [f"it ended with {client.returncode}"]
         reason = next((line for line in reversed(lines) if line.startswith("ERROR")), lines[-1])

@@ -267,7 +267,7 @@ async def test_text_that_is_no_unicode_costs_no_end() -> None:
 
 async def test_stats_are_told_though_the_model_has_none() -> None:
     class Broken(ForeignNumbers):
-        @property  # type: ignore[override]
+        @property
         def stats(self) -> BackendStats:
             raise ValueError("no")
 

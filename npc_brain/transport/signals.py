@@ -1,0 +1,39 @@
+"""Being told to end: signals are taken on a thread of their own, whatever the other threads do."""
+
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def watch_signals(on_signal: Callable[[], object]) -> Iterator[None]:
+    """For the block, call `on_signal` from another thread when the process is told to end.
+
+    Python's own handlers wait for the main thread, and those of asyncio for the event loop; the
+    byte that the interpreter writes into its wake-up descriptor waits for neither. Called once, and
+    from the main thread only.
+    """
+    receiving, sending = socket.socketpair()
+    sending.setblocking(False)
+
+    def watch() -> None:
+        with receiving:
+            while numbers := receiving.recv(64):
+                if any(number in _SIGNALS for number in numbers):
+                    on_signal()
+                    return
+
+    previous_descriptor = signal.set_wakeup_fd(sending.fileno(), warn_on_full_buffer=False)
+    previous = {number: signal.signal(number, lambda *_: None) for number in _SIGNALS}
+    threading.Thread(target=watch, name="signal watch", daemon=True).start()
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(previous_descriptor)
+        sending.close()  # which ends the thread, unless it is in `on_signal`

@@ -4,15 +4,14 @@ Shared by all sessions of a sidecar. Encoding a sentence takes milliseconds and 
 examples up to a second, so both happen on a thread of their own and never in the event loop.
 """
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
+from npc_brain.decision.fair_thread import FairThread
 from npc_brain.decision.prompt import opening
 from npc_brain.errors import InferenceError
 from npc_brain.inference.chat import Backend, Sense
@@ -21,6 +20,7 @@ from npc_brain.npc.machine import Reaction
 from npc_brain.npc.npc import Npc
 from npc_brain.npc.state_machine import Machine
 from npc_brain.npc.triggers import Triggers
+from npc_brain.patterns import compiled
 from npc_brain.understanding.choosing import ToolChooser
 from npc_brain.understanding.examples import TOOL_EXAMPLES
 from npc_brain.understanding.linking import EntityLinker, Mention, Named
@@ -52,8 +52,11 @@ class Mind:
         self.backend = backend
         self.encoder = encoder
         self.sentence_encoder: Encoder | None = None
-        self._npcs: WeakKeyDictionary[Npc, tuple[Examples, World]] = WeakKeyDictionary()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="npc-brain-understanding")
+        self._npcs: WeakKeyDictionary[Npc, tuple[Examples, Callable[[], World]]] = (
+            WeakKeyDictionary()
+        )
+        self._thread = FairThread("npc-brain-understanding")
+        self._queries = FairThread("npc-brain-queries")
         self._choosers: OrderedDict[object, ToolChooser] = OrderedDict()
         self._machines: WeakKeyDictionary[Machine, tuple[Encoder, Triggers]] = WeakKeyDictionary()
         self._linkers: OrderedDict[tuple[Named, ...], EntityLinker] = OrderedDict()
@@ -63,16 +66,30 @@ class Mind:
         """What the language model can take in besides text."""
         return self.backend.senses if self.backend is not None else frozenset()
 
-    async def run(self, work: Callable[[], _Result]) -> _Result:
-        """Run `work` on the understanding thread and wait for it without blocking the loop."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+    async def run(self, work: Callable[[], _Result], npc: Npc | None = None) -> _Result:
+        """Run `work` for an NPC on the understanding thread, without blocking the loop."""
+        return await self._thread.run(work, npc)
 
-    async def mentions(self, text: str, world: World) -> list[Mention]:
+    async def query(self, work: Callable[[], _Result], owner: str) -> _Result:
+        """Run a tool's query, which may search for long, on a thread of its own."""
+        return await self._queries.run(work, owner)
+
+    async def refuses(self, npc: Npc, text: str) -> bool:
+        """Whether one of the author's safety rules matches `text`."""
+        rules = npc.definition.safety.refuse
+        if not rules:
+            return False
+        return await self.run(
+            lambda: any(compiled(rule, ignore_case=True).is_in(text) for rule in rules), npc
+        )
+
+    async def mentions(self, npc: Npc, text: str, world: World) -> list[Mention]:
         """What `text` names of the world."""
-        return await self.run(lambda: self._linker_for(world).find(text))
+        return await self.run(lambda: self._linker_for(world).find(text), npc)
 
     async def choose_tool(
         self,
+        npc: Npc,
         text: str,
         mentions: Sequence[Mention],
         legal: Collection[str],
@@ -87,7 +104,7 @@ class Mind:
         def choose() -> Match:
             return self._chooser(own_examples, world).choose(text, mentions, legal)
 
-        return await self.run(choose)
+        return await self.run(choose, npc)
 
     async def match_heard(
         self, npc: Npc, text: str, mentions: Sequence[Mention], scope: Scope
@@ -95,22 +112,25 @@ class Mind:
         """The author's reaction to `text` in the NPC's present state, if any."""
         ids = {mention.id for mention in mentions}
         return await self.run(
-            lambda: self._triggers(npc.machine).match(npc.state, text, ids, scope)
+            lambda: self._triggers(npc.machine).match(npc.state, text, ids, scope), npc
         )
 
-    async def likeness(self, text: str, others: Sequence[str]) -> float:
+    async def likeness(self, npc: Npc, text: str, others: Sequence[str]) -> float:
         """How near in meaning `text` is to the nearest of `others`: about 0 to 1."""
 
         def compare() -> float:
             vectors = self.encoder.encode([text, *others])
             return float((vectors[1:] @ vectors[0]).max())
 
-        return await self.run(compare)
+        return await self.run(compare, npc)
 
-    async def prepare(self, npc: Npc, own_examples: Examples, world: World) -> None:
-        """Learn an NPC's triggers and examples, and its persona, ahead of what it hears first."""
+    async def prepare(self, npc: Npc, own_examples: Examples, world: Callable[[], World]) -> None:
+        """Learn an NPC's triggers and examples, and its persona, ahead of what it hears first.
+
+        `world` gives the world at the time; worlds that have passed are not kept.
+        """
         self._npcs[npc] = (own_examples, world)
-        await self.run(partial(self._learn, npc, own_examples, world))
+        await self.run(partial(self._learn, npc, own_examples, world()))
         self._prewarm(npc)
 
     async def use_encoder(self, encoder: Encoder) -> None:
@@ -121,7 +141,7 @@ class Mind:
         self.encoder = self.sentence_encoder = encoder
         await self.run(lambda: self._chooser({}, World.empty()))
         for npc, (own_examples, world) in list(self._npcs.items()):
-            await self.run(partial(self._learn, npc, own_examples, world))
+            await self.run(partial(self._learn, npc, own_examples, world()))
 
     def use_backend(self, backend: Backend) -> None:
         """Speak with `backend` from now on."""
@@ -131,7 +151,8 @@ class Mind:
 
     def close(self) -> None:
         """End the threads; blocks until they have."""
-        self._thread.shutdown(cancel_futures=True)
+        self._queries.close()
+        self._thread.close()
         if self.backend is not None:
             self.backend.close()
 

@@ -6,7 +6,6 @@ the state. The outcome of every tool call is worded from what came of it.
 """
 
 import logging
-import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -21,7 +20,6 @@ from npc_brain.decision.wording import fallback_line, outcome_lines, values_of
 from npc_brain.errors import InferenceError
 from npc_brain.inference.chat import Backend, FunctionCall, FunctionSchema
 from npc_brain.inference.grammar import clean_line
-from npc_brain.npc.definition import Safety
 from npc_brain.npc.effects import Use, pick_line
 from npc_brain.npc.machine import Reaction
 from npc_brain.npc.npc import Npc
@@ -75,10 +73,10 @@ class Responder:
         npc.transcript.add(speaker_id or "", text or UNHEARD, media=(sound,) if sound else ())
         self._raise_event(npc, InnerEvent(HEARD), speaker_id)
         values = npc.values(scene.world, speaker_id)
-        if self._refuses(npc.definition.safety, text):
+        if await scene.mind.refuses(npc, text):
             turn.say(pick_line(npc.definition.safety.line, values, npc.rng) or "…", "scripted")
             return
-        mentions = await scene.mind.mentions(text, scene.world)
+        mentions = await scene.mind.mentions(npc, text, scene.world)
         instruction = ""
         scope = npc.scope(scene.world, speaker_id=speaker_id)
         reaction = await scene.mind.match_heard(npc, text, mentions, scope) if text else None
@@ -90,10 +88,6 @@ class Responder:
             turn.say(fallback_line(npc.node.fallback, values, npc.rng), "scripted")
         elif not await self._use_tool(turn, mentions, instruction):
             await self._talk(turn, instruction, is_first)
-
-    @staticmethod
-    def _refuses(safety: Safety, text: str) -> bool:
-        return any(re.search(pattern, text, re.IGNORECASE) for pattern in safety.refuse)
 
     async def _react(self, turn: Turn, reaction: Reaction) -> bool:
         """Do what an author's reaction asks for; returns whether it also said something.
@@ -153,7 +147,7 @@ class Responder:
         """Use the tool that the encoder takes the text to ask for; None when it asks for none."""
         scene, npc, text = self._scene, turn.npc, turn.prospect.text
         match = await scene.mind.choose_tool(
-            text, mentions, names, self.own_examples(npc), scene.world
+            npc, text, mentions, names, self.own_examples(npc), scene.world
         )
         if match.label == JUST_TALK or match.margin < min_margin:
             return None
@@ -209,7 +203,7 @@ class Responder:
         values = npc.values(scene.world, turn.prospect.speaker_id)
         greeting = pick_line(npc.definition.lines.greeting, values, npc.rng) if is_first else None
         backend = scene.mind.backend
-        if greeting and (backend is None or await self._is_greeting(turn.prospect.text)):
+        if greeting and (backend is None or await self._is_greeting(npc, turn.prospect.text)):
             turn.say(greeting, "scripted")
         elif backend is None:
             self._fall_back(turn)
@@ -219,8 +213,8 @@ class Responder:
             except InferenceError as error:
                 self._fall_back(turn, error)
 
-    async def _is_greeting(self, text: str) -> bool:
-        return await self._scene.mind.likeness(text, GREETINGS) >= MIN_GREETING_LIKENESS
+    async def _is_greeting(self, npc: Npc, text: str) -> bool:
+        return await self._scene.mind.likeness(npc, text, GREETINGS) >= MIN_GREETING_LIKENESS
 
     async def _tell_outcome(self, turn: Turn, performed: Performed) -> None:
         """Speak of what came of a tool call: begin with what is true, then let the model go on."""
@@ -238,7 +232,7 @@ class Responder:
                 npc.definition, name, result, values, for_model=backend.picks_tools
             )
             topic = [text for text in (turn.prospect.text, result.text) if text]
-            vet = partial(self._may_add, to=topic)
+            vet = partial(self._may_add, npc=npc, to=topic)
             try:
                 await speak_of_outcome(backend, turn, scene.world, openers, vet)
             except InferenceError as error:
@@ -279,12 +273,12 @@ class Responder:
             utterance.choices = tuple(data["choices"])
         return performed
 
-    async def _may_add(self, added: str, *, to: Sequence[str]) -> bool:
+    async def _may_add(self, added: str, *, npc: Npc, to: Sequence[str]) -> bool:
         """Whether what a small model adds to a stated outcome is to the point and harmless."""
         mind = self._scene.mind
-        if not is_harmless(added, await mind.mentions(added, self._scene.world)):
+        if not is_harmless(added, await mind.mentions(npc, added, self._scene.world)):
             return False
-        return await mind.likeness(added, to) >= MIN_LIKENESS
+        return await mind.likeness(npc, added, to) >= MIN_LIKENESS
 
     def _fall_back(self, turn: Turn, error: InferenceError | None = None) -> None:
         """Say the author's line for this state: there is no model, or it failed."""

@@ -164,7 +164,7 @@ class Stage:
         self._actors[npc_id] = _Actor(npc)
         self._carry_out(self._actors[npc_id], npc.start(self.world, self._clock.now_s()))
         examples = self._responder.own_examples(npc)
-        self._in_background(self._scene.mind.prepare(npc, examples, self.world))
+        self._in_background(self._scene.mind.prepare(npc, examples, lambda: self.world))
 
     def despawn(self, npc_id: str) -> None:
         """End an NPC, its turns and its actions."""

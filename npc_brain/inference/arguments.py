@@ -12,6 +12,7 @@ from typing import Any
 
 from npc_brain.errors import InferenceError
 from npc_brain.inference.chat import FunctionCall, FunctionSchema
+from npc_brain.patterns import compiled
 
 _MAX_DEPTH = 16
 
@@ -125,7 +126,7 @@ class _Fitting:
             raise self._error(path, "is no Unicode")
         if not least <= len(value) <= most:
             raise self._error(path, f"has {len(value)} characters, wanted {least} to {most}")
-        if "pattern" in schema and not re.search(schema["pattern"], value):
+        if "pattern" in schema and not compiled(schema["pattern"]).is_in(value):
             raise self._error(path, f"is {_shown(value)}, wanted a match of {schema['pattern']}")
 
     def _check_number(self, schema: Schema, value: float, path: str) -> None:

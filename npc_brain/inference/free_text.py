@@ -34,7 +34,7 @@ _BROKEN_OFF = re.compile(r"\*|<[/|\w]")
 _UNPAIRED = str.maketrans("", "", '"“”«»„「」『』()')
 _SPACE_BEFORE = re.compile(r" (?=[,.;:!?…])")
 _SENTENCE_END = re.compile(
-    r"(?<![.!?…])(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bSt)[.!?…]+(?= )|[。！？]"  # noqa: RUF001
+    r"(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<![.!?…])[.!?…]++(?= )|[。！？]"  # noqa: RUF001
 )
 _SLICE = 256
 """Characters looked at in one go."""

@@ -11,6 +11,7 @@ from typing import Any
 from llguidance import LLMatcher
 
 from npc_brain.errors import ErrorCode, InferenceError
+from npc_brain.patterns import PatternError, compiled
 
 _ANNOTATIONS = {"title", "description", "default", "examples", "$comment", "$schema", "deprecated"}
 _ANYWHERE = {"type", "enum", "const", "anyOf", "$ref", "$defs"} | _ANNOTATIONS
@@ -99,7 +100,7 @@ def fits(value: Any, schema: dict[str, Any], root: dict[str, Any] | None = None)
         return in_range and all(fits(child, schema.get("items", {}), root) for child in value)
     if isinstance(value, str):
         in_range = schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", len(value))
-        return in_range and bool(re.search(schema.get("pattern", ""), value))
+        return in_range and ("pattern" not in schema or compiled(schema["pattern"]).is_in(value))
     return value is None or isinstance(value, bool) or _number_fits(value, schema)
 
 
@@ -205,6 +206,11 @@ def _bound_type(schema: dict[str, Any], kind: str, name: str, path: str) -> None
             max(_MAX_ARRAY_ITEMS, schema.get("minItems", 0)),
         )
     elif kind == "string":
+        try:
+            compiled(schema.get("pattern", ""))
+        except PatternError as error:
+            problem = f"has a pattern that is no regex of use here: {error.message}"
+            raise _error(name, path, problem) from error
         schema["maxLength"] = min(
             schema.get("maxLength", _MAX_STRING_CHARS),
             max(_MAX_STRING_CHARS, schema.get("minLength", 0)),

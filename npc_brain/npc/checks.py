@@ -25,6 +25,7 @@ from npc_brain.npc.guards import compile_guard
 from npc_brain.npc.line_checks import check_lines
 from npc_brain.npc.machine import is_event, kinds_of, reaction_key, walk_states
 from npc_brain.npc.source import DocPath, Problem, Source
+from npc_brain.patterns import PatternError, compiled
 from npc_brain.tools.spec import Domain, Tool
 from npc_brain.world.model import WorldSnapshot
 
@@ -309,11 +310,12 @@ class _Checker:
     def _check_patterns(self, at: DocPath, patterns: Iterable[str]) -> None:
         for index, pattern in enumerate(patterns):
             try:
-                re.compile(pattern, re.IGNORECASE)
-            except (re.error, OverflowError, RecursionError) as error:
+                compiled(pattern, ignore_case=True)
+            except PatternError as error:
                 self._add(
-                    (*at, index), f"`{pattern}` is not a regular expression: {error}",
-                    "bad_pattern", "in YAML put patterns in 'single quotes'",
+                    (*at, index),
+                    f"`{pattern[:80]}` is not a regular expression of use here: {error.message}",
+                    "bad_pattern", error.hint,
                 )  # fmt: skip
 
     def _check_guard(self, at: DocPath, text: str, *, has_event: bool) -> str | None:

@@ -16,6 +16,7 @@ from npc_brain.npc.definition import Heard
 from npc_brain.npc.expressions import Scope
 from npc_brain.npc.machine import Node, Reaction
 from npc_brain.npc.state_machine import Machine, MachineState
+from npc_brain.patterns import compiled
 from npc_brain.understanding.matching import Encoder, MeaningMatcher
 
 MAX_CHARS = 1000
@@ -96,8 +97,7 @@ def _takes_part(
 
 def _finder(heard: Heard) -> Callable[[str], bool]:
     if heard.pattern is not None:
-        pattern = re.compile(heard.pattern, re.IGNORECASE)
-    else:
-        phrases = (r"\s+".join(map(re.escape, phrase.split())) for phrase in heard.keywords)
-        pattern = re.compile(rf"(?<!\w)(?:{'|'.join(phrases)})(?!\w)", re.IGNORECASE)
-    return lambda text: pattern.search(text) is not None
+        return compiled(heard.pattern, ignore_case=True).is_in
+    phrases = (r"\s+".join(map(re.escape, phrase.split())) for phrase in heard.keywords)
+    keywords = re.compile(rf"(?<!\w)(?:{'|'.join(phrases)})(?!\w)", re.IGNORECASE)
+    return lambda text: keywords.search(text) is not None

@@ -1,12 +1,12 @@
 """Whether what happened in a step is what was expected. Decisions exactly, words by rule."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from npc_brain.decision.events import LineSaid, StageEvent, StateChanged, TurnEnded
 from npc_brain.npc.npc import Npc
+from npc_brain.patterns import compiled
 from npc_brain.simulation.simulated_world import SimulatedWorld
 from npc_brain.testing.game import spelt
 from npc_brain.testing.report import Broken
@@ -111,7 +111,7 @@ def _line_rules(rules: LineRules, text: str) -> _Found:
     unwanted = [each for each in rules.not_contains if each.casefold() in folded]
     if unwanted:
         yield "not_contains", f"wanted no {_listed(unwanted)} in it"
-    if rules.matches is not None and not re.search(rules.matches, text, re.IGNORECASE):
+    if rules.matches is not None and not compiled(rules.matches, ignore_case=True).is_in(text):
         yield "matches", f"wanted a match of {rules.matches!r}"
     num_words = len(text.split())
     if rules.max_words is not None and num_words > rules.max_words:

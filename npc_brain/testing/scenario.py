@@ -4,7 +4,6 @@
 line, those that only show together with the world and the NPC files too.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from npc_brain.npc.loader import load_definition
 from npc_brain.npc.machine import walk_states
 from npc_brain.npc.source import DocPath, Problem, read_document
 from npc_brain.npc.source import Source as Places
+from npc_brain.patterns import PatternError, compiled
 from npc_brain.simulation.world_file import Character, WorldFile, load_world_file
 from npc_brain.tools.registry import BUILT_INS
 from npc_brain.world.model import Count, Id, Item, Scalar
@@ -461,10 +461,13 @@ class _Checker:
             yield from self._known((*where, "at"), "place", expect.at, self._places)
         if expect.line is not None and expect.line.matches is not None:
             try:
-                re.compile(expect.line.matches)
-            except re.error as error:
+                compiled(expect.line.matches, ignore_case=True)
+            except PatternError as error:
                 yield self._source.problem(
-                    (*where, "line", "matches"), f"is no regular expression: {error}", "bad_pattern"
+                    (*where, "line", "matches"),
+                    f"is no regular expression of use here: {error.message}",
+                    "bad_pattern",
+                    error.hint,
                 )
 
     def _known(

@@ -23,8 +23,8 @@ _RECALL = (
 )
 _LEAD_IN = re.compile(rf"^\W*{_POLITE}(?:{_REMEMBER}|{_RECALL})?", re.IGNORECASE)
 _AFTERTHOUGHT = re.compile(
-    r"(?:\s*[,;.!-]\s*(?:(?:please )?(?:remember|note|memori[sz]e|don't (?:ever )?forget)"
-    r"(?: (?:that|it|this|me))?|do you remember)|[\s,]+please)\W*$",
+    r"(?:(?<!\s)\s*+[,;.!-]\s*(?:(?:please )?(?:remember|note|memori[sz]e|don't (?:ever )?forget)"
+    r"(?: (?:that|it|this|me))?|do you remember)|(?<![\s,])[\s,]++please)\W*$",
     re.IGNORECASE,
 )
 _ASKING = frozenset({

@@ -8,7 +8,8 @@ from npc_brain.understanding.linking import Mention
 
 _SELLING = re.compile(
     r"\b(?:sell you|sell(?! me)|selling|you (?:\w+ ){0,3}buy|buying (?:my|some|this)|"
-    r"interest(?:ed in buying| you in)|buy [^.?!]* (?:off|from) me|take [^.?!]* off my hands)\b",
+    r"interest(?:ed in buying| you in)|buy [^.?!]{0,80} (?:off|from) me|"
+    r"take [^.?!]{0,80} off my hands)\b",
     re.IGNORECASE,
 )
 """The player sells: then what is named first is offered, and money is wanted."""

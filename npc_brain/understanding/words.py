@@ -16,8 +16,8 @@ MAX_CHARS = 1000
 """Read of one text, from its start; bounds the work that a player can cause."""
 
 _WORD = re.compile(r"\d+|[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
-_CLAUSE_END = re.compile(r"[.!?;\n]+[\s\"']*|\s+[-\u2013\u2014]+\s+|\u2014")
-_PART_END = re.compile(r",\s+|\s+(?:and|but|so)\s+", re.IGNORECASE)
+_CLAUSE_END = re.compile(r"[.!?;\n]+[\s\"']*|(?<!\s)\s++[-\u2013\u2014]+\s+|\u2014")
+_PART_END = re.compile(r",\s+|(?<!\s)\s++(?:and|but|so)\s+", re.IGNORECASE)
 _SHORTEST_PART = 4
 _SHORT_FORMS = {
     "4": "for", "2": "to",

@@ -11,7 +11,7 @@ PACKAGE = Path(npc_brain.__file__).parent
 
 LAYERS = (
     {"errors", "clock", "cache", "event_loop", "plain_text"},
-    {"files"},
+    {"files", "patterns"},
     {"world", "inference"},
     {"understanding"},
     {"tools"},

@@ -24,7 +24,7 @@ Piece = str | int
 
 _MAX_DECLARED_DEPTH = 8
 _STRING = "\0"
-_STRING_OR_KEY = re.compile(r"\0|[^\0{}\[\],:]+(?=:)")
+_STRING_OR_KEY = re.compile(r"\0|(?<![^\0{}\[\],:])[^\0{}\[\],:]++(?=:)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,96 @@
+"""One thread that works for many, so that nobody waits for long behind someone who asks a lot.
+
+Start-time fair queueing: a piece of work begins when all that its owner had done before would have
+been done by a machine shared evenly. Who asks rarely comes next; who asks a lot waits for itself.
+
+Source: Goyal, Vin and Cheng, Start-Time Fair Queueing, 1996.
+"""
+
+import asyncio
+import heapq
+import threading
+import time
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+_EXPECTED_S = 0.005
+"""What a piece of work is taken to cost until it has been done."""
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(order=True, slots=True)
+class _Piece:
+    start_s: float
+    number: int
+    owner: Hashable = field(compare=False)
+    work: Callable[[], Any] = field(compare=False)
+    outcome: "Future[Any]" = field(compare=False)
+
+
+class FairThread:
+    """Works off what its owners ask for. Ends with the process, if not before."""
+
+    def __init__(self, name: str) -> None:
+        self._changed = threading.Condition()
+        self._waiting: list[_Piece] = []
+        self._num_asked = 0
+        self._now_s = 0.0
+        self._used_s: dict[Hashable, float] = {}
+        """By owner, up to when its work so far would have been done."""
+        self._is_closed = False
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._thread.start()
+
+    async def run(self, work: Callable[[], _Result], owner: Hashable = None) -> _Result:
+        """Wait for `work`, done on behalf of `owner`; work not yet begun is dropped on cancelling.
+
+        Raises what `work` raises, and RuntimeError after `close`.
+        """
+        outcome: Future[_Result] = Future()
+        with self._changed:
+            if self._is_closed:
+                raise RuntimeError("the thread has been closed")
+            start_s = max(self._now_s, self._used_s.get(owner, 0.0))
+            self._used_s[owner] = start_s + _EXPECTED_S
+            self._num_asked += 1
+            heapq.heappush(self._waiting, _Piece(start_s, self._num_asked, owner, work, outcome))
+            self._changed.notify()
+        return await asyncio.wrap_future(outcome)
+
+    def close(self) -> None:
+        """Drop what waits, and return once what runs has been done."""
+        with self._changed:
+            self._is_closed = True
+            for piece in self._waiting:
+                piece.outcome.cancel()
+            self._waiting.clear()
+            self._changed.notify()
+        self._thread.join()
+
+    def _work(self) -> None:
+        while (piece := self._next()) is not None:
+            if not piece.outcome.set_running_or_notify_cancel():
+                continue
+            began_s = time.thread_time()
+            try:
+                piece.outcome.set_result(piece.work())
+            except BaseException as error:
+                piece.outcome.set_exception(error)
+            with self._changed:
+                self._used_s[piece.owner] += time.thread_time() - began_s - _EXPECTED_S
+            del piece
+
+    def _next(self) -> _Piece | None:
+        with self._changed:
+            if not self._waiting:  # with nobody waiting, all are even
+                self._used_s.clear()
+            while not self._waiting and not self._is_closed:
+                self._changed.wait()
+            if self._is_closed:
+                return None
+            piece = heapq.heappop(self._waiting)
+            self._now_s = max(self._now_s, piece.start_s)
+            return piece

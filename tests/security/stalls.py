@@ -1,0 +1,97 @@
+"""How long a piece of work keeps everything else waiting, told in processor time.
+
+Wall time cannot be used: a busy machine stalls an idle process. Processor time spent within one
+callback of the event loop, and by the whole process while one of its threads waits for the
+interpreter, is the work's own.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pytest
+
+REFERENCE_S = 0.007
+"""Processor time of `_calibration_work` on the machine that the budgets were set on (Zen 5)."""
+_BEAT_S = 0.001
+
+
+@dataclass
+class Stalls:
+    """What was seen.
+
+    Attributes:
+        loop_s: The most processor time that one callback of the event loop took.
+        interpreter_s: The most processor time that passed while a thread that wanted to run Python
+            code could not.
+    """
+
+    loop_s: float = 0.0
+    interpreter_s: float = 0.0
+
+    @property
+    def longest_s(self) -> float:
+        return max(self.loop_s, self.interpreter_s)
+
+
+@contextmanager
+def watching() -> Iterator[Stalls]:
+    """Measure what runs within the block, on any event loop and thread."""
+    stalls = Stalls()
+    run = asyncio.Handle._run
+
+    def timed(handle: asyncio.Handle) -> None:
+        start_s = time.thread_time()
+        try:
+            run(handle)
+        finally:
+            stalls.loop_s = max(stalls.loop_s, time.thread_time() - start_s)
+
+    done = threading.Event()
+
+    def beat() -> None:
+        is_done = False
+        while not is_done:
+            start_s, used_s = time.monotonic(), time.process_time()
+            is_done = done.wait(_BEAT_S)  # gives the interpreter away and has to get it back
+            late_s = time.monotonic() - start_s - _BEAT_S
+            used_s = time.process_time() - used_s
+            stalls.interpreter_s = max(stalls.interpreter_s, min(late_s, used_s))
+
+    beating = threading.Thread(target=beat)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asyncio.Handle, "_run", timed)
+        beating.start()
+        try:
+            yield stalls
+        finally:
+            done.set()
+            beating.join()
+
+
+def slowness() -> float:
+    """How much slower this machine is, right now, than the one of the budgets; at least 1."""
+    best_s = min(_calibration_s() for _ in range(5))
+    return max(1.0, best_s / REFERENCE_S)
+
+
+async def stalls_of(work: Callable[[], Awaitable[object]], *, attempts: int = 3) -> Stalls:
+    """The least of some attempts: what else runs on the machine can only add."""
+    seen = []
+    for _ in range(attempts):
+        with watching() as stalls:
+            await work()
+        seen.append(stalls)
+    return min(seen, key=lambda stalls: stalls.longest_s)
+
+
+def _calibration_s() -> float:
+    start_s = time.thread_time()
+    counts: dict[str, int] = {}
+    for number in range(60_000):
+        word = f"w{number % 97}"
+        counts[word] = counts.get(word, 0) + 1
+    return time.thread_time() - start_s

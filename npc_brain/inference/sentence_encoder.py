@@ -28,6 +28,8 @@ FloatArray = npt.NDArray[np.float32]
 
 _BATCH = 32
 _DAMAGED_HINT = "pull the model again; `npc-brain model verify DIR` tells what is damaged"
+_MAX_PADDING = 8
+"""Tokens that a text may be shorter than the longest of its batch: what is padded is computed."""
 _MAX_CHARS = 2000
 """Read of one text; beyond what `context` tokens of ordinary words can cover."""
 
@@ -127,11 +129,14 @@ class SentenceEncoder:
     def _run(self, texts: list[str]) -> FloatArray:
         """Encodes in batches of like length, so that little is spent on padding."""
         encodings = self._tokenizer.encode_batch(texts)
-        order = sorted(range(len(texts)), key=lambda index: len(encodings[index].ids))
+        lengths = [len(encoding.ids) for encoding in encodings]
+        order = sorted(range(len(texts)), key=lengths.__getitem__)
         vectors = np.empty((len(texts), self._size), np.float32)
-        for start in range(0, len(order), _BATCH):
-            indices = order[start : start + _BATCH]
+        while order:
+            longest = lengths[order[0]] + _MAX_PADDING
+            indices = [index for index in order[:_BATCH] if lengths[index] <= longest]
             vectors[indices] = self._run_batch([encodings[index] for index in indices])
+            order = order[len(indices) :]
         return vectors
 
     def _run_batch(self, encodings: list[Encoding]) -> FloatArray:

@@ -33,6 +33,12 @@ _GENERIC = frozenset({
 """Words that do not stand for a longer name: "the road" is not "the high road"."""
 
 _PARTIAL_SCORE = 0.9
+MAX_NAMESAKES = 256
+"""Things that one word is taken to name: "house" may stand for every house of a city."""
+MAX_MENTIONS = 1024
+"""Things that one text is taken to name."""
+MAX_MISSPELT = 32
+"""Unknown words of one text that are compared with all known ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +98,8 @@ class EntityLinker:
             for first in range(len(content) - length + 1):
                 window = content[first : first + length]
                 span = range(window[0], window[-1] + 1)
+                if len(mentions) >= MAX_MENTIONS:
+                    break
                 if taken.isdisjoint(span) and _is_one_phrase(text, words, span):
                     found = self._lookup(text, words, stems, scores, window)
                     mentions += found
@@ -109,19 +117,25 @@ class EntityLinker:
                         keys.setdefault((word,), _PARTIAL_SCORE)
         for key, score in keys.items():
             entries = self._entries[key]
-            known = next((n for n, (other, _) in enumerate(entries) if other is entity), None)
-            if known is None:
+            if not entries or entries[-1][0] is not entity:
                 entries.append((entity, score))
-            elif entries[known][1] < score:
-                entries[known] = (entity, score)
+            elif entries[-1][1] < score:
+                entries[-1] = (entity, score)
 
     def _read(self, words: Sequence[Word]) -> tuple[list[str], list[float]]:
         """The stem that each word was meant to be, and how sure that is."""
         stems, scores = [], []
+        num_left = MAX_MISSPELT
+        meanings: dict[str, tuple[str, float] | None] = {}
         for word in words:
-            meant = None
-            if not word.lower.isdecimal():
-                meant = self._speller.meant(stem(word.lower)) or self._speller.meant(word.lower)
+            lower = word.lower
+            if lower not in meanings:
+                meanings[lower] = None
+                is_known = stem(lower) in self._speller
+                if not lower.isdecimal() and (is_known or num_left):
+                    num_left -= not is_known
+                    meanings[lower] = self._speller.meant(stem(lower)) or self._speller.meant(lower)
+            meant = meanings[lower]
             stems.append(meant[0] if meant else stem(word.lower))
             scores.append(meant[1] if meant else 1.0)
         return stems, scores
@@ -149,7 +163,7 @@ class EntityLinker:
             Mention(entity.id, entity.kind, start, end, score * slips)
             for entity, score in entries
             if score == best
-        ]
+        ][:MAX_NAMESAKES]
 
 
 def _content_stems(name: str) -> list[str]:

@@ -4,6 +4,7 @@ English. Knows no names and no meanings; those are in `linking` and `matching`.
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -44,6 +45,7 @@ _SHORT_FORMS = {
 """Chat and archaic spellings that a sentence encoder trained on plain prose reads badly."""
 
 _SHORTEST_BASE = 4
+_LONG = 8
 _SUFFIXES = ("s", "es", "ed", "ing", "er", "est", "ly", "y", "n't")
 
 _UNITS = {
@@ -148,8 +150,17 @@ class Speller:
             shortest: Letters of the shortest word that can be misspelt.
         """
         self._vocabulary = frozenset(vocabulary)
-        self._targets = [word for word in sorted(self._vocabulary) if len(word) >= shortest]
         self._shortest = shortest
+        self._by_length: dict[int, list[str]] = defaultdict(list)
+        self._long_by_start: dict[tuple[int, str], list[str]] = defaultdict(list)
+        for word in sorted(self._vocabulary):
+            if len(word) >= shortest:
+                self._by_length[len(word)].append(word)
+            if len(word) >= max(shortest, _LONG):
+                self._long_by_start[len(word), word[0]].append(word)
+
+    def __contains__(self, word: str) -> bool:
+        return word in self._vocabulary
 
     def meant(self, word: str) -> tuple[str, float] | None:
         """The vocabulary's word that `word` stands for and how sure that is (0 to 1).
@@ -161,13 +172,15 @@ class Speller:
             return word, 1.0
         if len(word) < self._shortest or "'" in word or self._is_known(word):
             return None
-        found = process.extractOne(word, self._targets, scorer=OSA.distance, score_cutoff=2)
+        near = [each for n in (-1, 0, 1) for each in self._by_length.get(len(word) + n, ())]
+        found = process.extractOne(word, near, scorer=OSA.distance, score_cutoff=1)
+        if found is None:
+            lengths = range(len(word) - 2, len(word) + 3)
+            long = [each for n in lengths for each in self._long_by_start.get((n, word[0]), ())]
+            found = process.extractOne(word, long, scorer=OSA.distance, score_cutoff=2)
         if found is None:
             return None
         target, slips, _ = found
-        is_long = len(target) >= 8 and word[0] == target[0]
-        if slips > (2 if is_long else 1):
-            return None
         return target, 1.0 - slips / len(target)
 
     def _is_known(self, word: str) -> bool:

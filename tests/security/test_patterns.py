@@ -133,7 +133,8 @@ OTHERS = (
 
 PIECES = (
     " ", "\n", "a", "a ", "A", "1", "1 ", ".", ",", "-", " -", "!? ", "'", "a'", '"', "*", "<",
-    "<|",     "<|tool_call>", "<|channel>", "<tool_call>", "{", "{\"a\": ", "[", "(", ":", "a:", "a: ", "=",
+    "<|",
+    "<|tool_call>", "<|channel>", "<tool_call>", "{", "{\"a\": ", "[", "(", ":", "a:", "a: ", "=",
     "a=", "say(", "call:a{", "\\", "`", "```", "_", "…", "—", "é", "\u0301", "😀", "面", "please ",
     "please", "and ", "remember ", "remember, ", "give me ", "can you ", "tell me ", "you a ",
     "buy ",     " to the", "not ", "from the ", "\"a\", ", "'a', ", "<|\"|>", "Mr. ", "[a", "<a",

@@ -66,8 +66,7 @@ class SimulatedWorld:
             self.ground,
             {row.id: row.speed_cells_per_s for row in (world.player, *world.npcs)},
         )
-        self._facts: dict[str, Scalar] = dict(world.facts)
-        self._facts |= {f"door.{door.id}": False for door in world.doors}
+        self._facts = self._first_facts()
         self._changed_facts: set[str] = set()
         self._npc_states: dict[str, frozenset[str]] = {}
         self._near_player: set[str] = set()
@@ -257,11 +256,14 @@ class SimulatedWorld:
             "facts": dict(self._facts),
             "quests": dict(self.quests.num_done),
             "near_player": sorted(self._near_player),
+            "states": {npc_id: sorted(states) for npc_id, states in self._npc_states.items()},
             "walks": self._walkers.save(),
         }
 
     def load(self, saved: Mapping[str, Any]) -> list[Update]:
-        """Put the world back to what `save` gave. Walks of the time before are cancelled.
+        """Put the world back to what `save` gave, and forget all that has happened since.
+
+        Walks of the time before are cancelled. What the save does not tell is as at the start.
 
         Raises:
             WorldError: When `saved` is damaged or is of another world; the world is unchanged.
@@ -278,7 +280,12 @@ class SimulatedWorld:
                 raise KeyError("positions")
             blocked = {(int(x), int(y)) for x, y in saved["blocked"]}
             quests = {str(quest_id): int(done) for quest_id, done in saved["quests"].items()}
-            facts, doors = dict(saved["facts"]), set(saved["open_doors"])
+            facts = self._first_facts() | dict(saved["facts"])
+            doors = set(saved["open_doors"])
+            states = {
+                str(npc_id): frozenset(map(str, names))
+                for npc_id, names in saved.get("states", {}).items()
+            }
             time_s, near = float(saved["time_s"]), set(saved["near_player"])
             walks = [Walkers.restored(walk) for walk in saved["walks"]]
             targets = positions.keys() | {place.id for place in self.file.places}
@@ -296,14 +303,23 @@ class SimulatedWorld:
             updates += self._walkers.end(actor_id, "cancelled", "loaded")
         self.ground.positions.update(positions)
         self.ground.open_doors, self.ground.blocked = doors, blocked
-        self.quests.num_done.update(quests)
+        self.quests.num_done = {
+            quest.id: min(max(0, quests.get(quest.id, 0)), len(quest.steps))
+            for quest in self.quests.quests
+        }
         self._facts, self.time_s, self._near_player = facts, time_s, near
+        self._npc_states = states
         self._walkers.load(walks)
         self._events, self._notices = [], []
+        self._forget_changes()
         self._revision += 1
         return updates
 
     # --- inside --------------------------------------------------------------------------------
+
+    def _first_facts(self) -> dict[str, Scalar]:
+        doors: dict[str, Scalar] = {f"door.{door.id}": False for door in self.file.doors}
+        return dict(self.file.facts) | doors
 
     def _begin_walk(
         self, actor_id: str, action_id: int, tool: str, args: Mapping[str, Any]

@@ -55,6 +55,7 @@ class Bridge:
         self._speaking: set[asyncio.Task[None]] = set()
         self._busy_until_s = 0.0
         self._quest_steps = dict(world.quests.num_done)
+        self._is_loading = False
 
     def handlers(self) -> Handlers:
         """What the client calls."""
@@ -131,22 +132,37 @@ class Bridge:
         return await self._connected().save()
 
     async def load(self, saved_world: Mapping[str, Any], minds: bytes) -> None:
-        """Put world and minds back.
+        """Put world and minds back; time stands still meanwhile.
+
+        What the NPCs had under way ends with the minds that wanted it; nobody is told.
 
         Raises:
-            NpcBrainError: Either is damaged; a damaged world changes nothing.
+            NpcBrainError: Either is damaged; nothing is changed then.
         """
-        client = self._connected()
-        self.publish(self.world.load(saved_world))
+        client, before = self._connected(), self.world.save()
+        updates = self.world.load(saved_world)
+        self._is_loading = True
+        try:
+            await self._drained()
+            await client.sync_world(self.world.snapshot())
+            await client.load(minds)
+        except NpcBrainError:
+            self.world.load(before)
+            self._outbox.put_nowait(lambda: client.sync_world(self.world.snapshot()))
+            raise
+        finally:
+            self._is_loading = False
         self._turn_actions.clear()
+        self._tool_names.clear()
         self._quest_steps = dict(self.world.quests.num_done)
-        await self._drained()
-        await client.sync_world(self.world.snapshot())
-        await client.load(minds)
+        self.world.begin(self.world.player_id, 0, "stop", {})  # nobody waits for that walk
+        self.publish([update for update in updates if update.actor_id == self.world.player_id])
 
     # --- what the sidecar says -----------------------------------------------------------------
 
     def _take_action(self, npc_id: str, request: ActionRequest) -> None:
+        if self._is_loading:
+            return  # of a mind that is being replaced
         self._tool_names[request.action_id] = request.tool
         if request.turn_id is not None:
             self._shown_tools.add((request.turn_id, request.tool))
@@ -159,6 +175,8 @@ class Bridge:
         self.publish(self.world.cancel(npc_id, cancel.action_id))
 
     def _take_state(self, npc_id: str, state: NpcState) -> None:
+        if self._is_loading and state.event != "load":
+            return  # of the mind that is being replaced
         if state.from_state is not None:
             self._aside(npc_id, f"{state.from_state} → {state.to_state} ({state.event})")
         self.world.note_state(npc_id, state.to_state)
@@ -239,7 +257,8 @@ class Bridge:
         while True:
             await asyncio.sleep(TICK_S)
             now_s = time.monotonic()
-            self.publish(self.world.tick(now_s - last_s))
+            if not self._is_loading:
+                self.publish(self.world.tick(now_s - last_s))
             last_s = now_s
             self._view.refresh()
 

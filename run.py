@@ -47,7 +47,7 @@ def set_up(extras: list[str]) -> None:
 
 
 # Whole files go to whichever process is free, in the order in which they are collected: the long
-# ones first. One thread each for the numeric libraries, since there is one process for each core.
+# ones first.
 SIDE_BY_SIDE = [
     *("--numprocesses=auto", "--maxprocesses=4"),
     *("--dist=loadfile", "--no-loadscope-reorder"),
@@ -122,10 +122,12 @@ def main(arguments: list[str]) -> int:
         return run([str(PYTHON), "-m", "npc_brain", *(arguments or ["--help"])])
     rest = [argument for argument in arguments[1:] if argument != "--full"]
     pytest = [str(PYTHON), "-m", "pytest", f"--rootdir={ROOT}", "-c", str(ROOT / "pyproject.toml")]
-    if not any(not argument.startswith("-") for argument in rest):
+    environment = {"NPC_BRAIN_FULL": "1"} if is_full else {}
+    if all(argument.startswith("-") for argument in rest):
         pytest += SIDE_BY_SIDE
         rest.append(str(ROOT / "tests"))
-    return run([*pytest, *rest], **({"NPC_BRAIN_FULL": "1"} if is_full else {}))
+        environment["OMP_NUM_THREADS"] = "1"  # one process for each core has no use for more
+    return run([*pytest, *rest], **environment)
 
 
 if __name__ == "__main__":

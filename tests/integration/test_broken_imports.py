@@ -17,7 +17,24 @@ from npc_brain.inference.model_dir import verify
 from tests.gemma4_random import E4B_LIKE, random_weights, text_config, write_checkpoint
 
 CONFIG = text_config(E4B_LIKE, 6, hidden=256, intermediate=1024, vocab=20_000)
-"""Some 30 MB in 4 bits, which takes a second or two to write."""
+"""Some 30 MB in 4 bits."""
+
+
+STOPS_HALF_WAY = """
+import sys, time
+from npc_brain.cli import main
+from npc_brain.inference.importing.gemma4_import import _Journal
+
+add = _Journal.add
+
+def add_and_wait(journal, name):
+    add(journal, name)
+    if len(journal._path.read_text().splitlines()) > 3:
+        time.sleep(3600)
+
+_Journal.add = add_and_wait
+sys.exit(main(sys.argv[1:]))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -50,11 +67,15 @@ def test_ctrl_c_leaves_nothing_half_made_and_the_next_try_resumes(
     source: Path, tmp_path: Path
 ) -> None:
     target, unfinished = tmp_path / "model", tmp_path / ".model.importing"
+    arguments = import_command(source, target)[3:]
     process = subprocess.Popen(
-        import_command(source, target), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", STOPS_HALF_WAY, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     journal = unfinished / gemma4_import.DONE_FILE
-    while not (journal.is_file() and len(journal.read_text().splitlines()) > 2):
+    while not (journal.is_file() and len(journal.read_text().splitlines()) > 3):
         assert process.poll() is None, process.communicate()
         time.sleep(0.002)
     process.send_signal(signal.SIGINT)

@@ -20,9 +20,21 @@ pytestmark = pytest.mark.model
 """The sentence encoder's weights are needed; no language model."""
 
 
+PATIENT = """
+import sys
+from functools import partialmethod
+from npc_brain.cli import main
+from npc_brain.client import Client
+
+Client.hear = partialmethod(Client.hear, deadline_ms=120_000)
+sys.exit(main())
+"""
+"""The program with turns that have time: on a slow machine a line must not become another."""
+
+
 def demo(*args: str, lines: str | None = None, model: str = "none") -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "npc_brain", "demo", "--model", model, *args],
+        [sys.executable, "-c", PATIENT, "demo", "--model", model, *args],
         stdin=subprocess.PIPE if lines is not None else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -57,6 +57,7 @@ func test_minds_are_saved_and_loaded() -> void:
 	var innkeeper := await _add_innkeeper()
 	innkeeper.send_event("attacked")
 	await until(func() -> bool: return innkeeper.state == "hiding", "the hiding place")
+	await until(func() -> bool: return not innkeeper._is_keep_due, "a copy of her mind")
 	var blob := await innkeeper.save_state()
 	check(blob.size() > 10, "a blob")
 	var actor := innkeeper.actor

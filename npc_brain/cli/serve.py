@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import json
-import logging
 import os
 import secrets
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from npc_brain import event_loop
+from npc_brain.cli import private_log
 from npc_brain.errors import UsageError
 from npc_brain.inference.remote.address import is_server, parse_address
 
@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--thinking-tokens is {args.thinking_tokens}, not 0 or more")
     if is_server(args.model):
         parse_address(args.model)  # a wrong one is told before anything is started
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    private_log.configure()
     _allow_connections()
     event_loop.run(_serve(args))
     return 0

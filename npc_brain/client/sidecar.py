@@ -14,6 +14,8 @@ from typing import IO, Self
 
 from npc_brain.cache import cache_dir
 from npc_brain.client.socket import connection_lost
+from npc_brain.errors import UsageError
+from npc_brain.private_files import open_private
 
 _FIRST_BACK_OFF_S = 0.5
 _MAX_BACK_OFF_S = 10.0
@@ -27,7 +29,7 @@ class Sidecar:
 
     Attributes:
         token: What a client must show to it; stays the same over restarts.
-        log_path: Where its output goes.
+        log_path: Where its output goes, readable by its owner only.
     """
 
     def __init__(self, command: Sequence[str], log_path: Path) -> None:
@@ -62,10 +64,15 @@ class Sidecar:
 
         Raises:
             SessionError: `connection_lost`; it ended at once, or did not listen in time.
+            UsageError: The log cannot be written, or is a link or somebody else's file.
         """
         if log_path is None:
             log_path = cache_dir() / "sidecar.log"
         log_path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            open_private(log_path, "a").close()
+        except OSError as error:
+            raise UsageError(f"cannot write the log {log_path}: {error.strerror}") from error
         arguments = ["serve", "--npcs", str(npcs_dir), "--model", model]
         arguments += ["--bind", "tcp://127.0.0.1:0", "--parent-pid", str(os.getpid())]
         sidecar = cls([*(command or (sys.executable, "-m", "npc_brain")), *arguments], log_path)
@@ -127,7 +134,7 @@ class Sidecar:
     def _run_once(self) -> bool:
         """Run one process to its end; whether it ever listened."""
         environment = {**os.environ, "NPC_BRAIN_TOKEN": self.token}
-        with self.log_path.open("a", encoding="utf-8") as log:
+        with open_private(self.log_path, "a") as log:
             with self._lock:
                 if self._stopping.is_set():
                     return False

@@ -1,26 +1,50 @@
 """Every protocol message of a client as JSON lines, to look at or to replay."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Literal
 
+from npc_brain.errors import UsageError
+from npc_brain.private_files import open_private
 from npc_brain.protocol.codec import as_json
 from npc_brain.protocol.messages import Envelope
+
+_SECRETS = {"hello": ("token", "resume"), "welcome": ("session_id",)}
 
 
 class TranscriptWriter:
     """An `on_message` handler that writes `{"direction", "t_ms", "message"}` lines.
 
-    `in` is to the sidecar. Bytes become base64; the token of `hello` is left out, for transcripts
+    `in` is to the sidecar. Bytes become base64; token and session id are left out, for transcripts
     are made to be shown to others.
     """
 
     def __init__(self, file: IO[str]) -> None:
         self._file = file
 
+    @classmethod
+    @contextmanager
+    def open(cls, path: Path) -> "Iterator[TranscriptWriter]":
+        """Write to a new file at `path`, readable by its owner only.
+
+        Raises:
+            UsageError: The file cannot be written, or is a link or somebody else's.
+        """
+        try:
+            file = open_private(path, "w")
+        except OSError as error:
+            raise UsageError(f"cannot write the transcript {path}: {error.strerror}") from error
+        with file:
+            yield cls(file)
+
     def __call__(self, direction: Literal["in", "out"], t_ms: int, envelope: Envelope) -> None:
         """Write one message."""
         message = as_json(envelope)
-        if "token" in message["body"] and envelope.type == "hello":
-            message["body"]["token"] = ""
+        for name in _SECRETS.get(envelope.type, ()):
+            if name in message["body"]:
+                message["body"][name] = ""
         line = {"direction": direction, "t_ms": t_ms, "message": message}
         self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        self._file.flush()

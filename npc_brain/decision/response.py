@@ -283,7 +283,7 @@ class Responder:
     def _fall_back(self, turn: Turn, error: InferenceError | None = None) -> None:
         """Say the author's line for this state: there is no model, or it failed."""
         if error is not None:
-            _log.warning("turn %d of %s: %s", turn.turn_id, turn.npc.npc_id, error)
+            _log.warning("turn %d of %s: %s", turn.turn_id, turn.npc.npc_id, error.code)
         turn.fall_back(self._scene.world)
 
     def own_examples(self, npc: Npc) -> dict[str, tuple[str, ...]]:

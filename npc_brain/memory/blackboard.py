@@ -49,7 +49,7 @@ def as_kind(value: Scalar | None, kind: Kind) -> Scalar:
         BlackboardError: It is missing, of another type, not finite, too large or too long.
     """
     if not isinstance(value, bool | int | float | str) or not fits(kind_of(value), kind):
-        raise BlackboardError(f"got {value!r:.60}, wanted a value of type {kind}")
+        raise BlackboardError(f"got a value of type {type(value).__name__}, wanted {kind}")
     if isinstance(value, str):
         if len(value) > MAX_TEXT_CHARS:
             raise BlackboardError(f"got {len(value)} characters, at most {MAX_TEXT_CHARS} fit")
@@ -57,7 +57,7 @@ def as_kind(value: Scalar | None, kind: Kind) -> Scalar:
     if isinstance(value, bool):
         return value
     if not (math.isfinite(value) and abs(value) <= MAX_NUMBER):
-        raise BlackboardError(f"got {value!r:.30}, wanted a number within ±{MAX_NUMBER}")
+        raise BlackboardError(f"got a number beyond ±{MAX_NUMBER}")
     return float(value) if kind == "float" else value
 
 

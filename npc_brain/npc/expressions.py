@@ -433,7 +433,7 @@ def _careful(
 def _number(value: _Value) -> float:
     """`value` as a bounded number; ints stay ints."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise EvaluationError(f"got {value!r}, wanted a number")
+        raise EvaluationError(f"got a value of type {type(value).__name__}, wanted a number")
     if not abs(value) <= MAX_NUMBER:
         raise EvaluationError(f"got a number beyond {MAX_NUMBER}")
     return value

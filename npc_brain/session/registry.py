@@ -122,7 +122,7 @@ class SessionRegistry:
         entry = self._by_id.get(session_id)
         if entry is None:
             raise SessionError(
-                f"there is no session {session_id!r} to resume",
+                "there is no such session to resume",
                 code=ErrorCode.UNKNOWN_SESSION,
                 hint="It has expired or the sidecar was restarted. Say hello without `resume`, "
                 "then send the world and spawn the NPCs again.",

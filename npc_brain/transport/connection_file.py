@@ -2,13 +2,12 @@
 
 import json
 import os
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from npc_brain import files
 from npc_brain.errors import UsageError
+from npc_brain.private_files import write_private
 
 _MAX_BYTES = 64 * 1024
 
@@ -25,15 +24,7 @@ def write_connection_file(path: Path, endpoint: str, token: str) -> None:
     """Write the file for this process, whole or not at all, readable by its owner only (0600)."""
     path.parent.mkdir(parents=True, exist_ok=True)
     info = ConnectionInfo(endpoint, token, os.getpid())
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # 0600
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(info._asdict(), file)
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
+    write_private(path, json.dumps(info._asdict()))
 
 
 def read_connection_file(path: Path) -> ConnectionInfo:

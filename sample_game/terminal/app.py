@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -15,11 +14,10 @@ from rich.console import Console
 import sample_game
 from npc_brain import files
 from npc_brain.client import Client, Sidecar
-from npc_brain.client.connection import Observer
+from npc_brain.client.transcript import TranscriptWriter
 from npc_brain.errors import UsageError
 from npc_brain.npc.definition import DEFAULT_FALLBACK
 from npc_brain.npc.loader import load_definitions
-from npc_brain.protocol.codec import as_json
 from npc_brain.protocol.messages import Status
 from npc_brain.simulation.simulated_world import SimulatedWorld
 from npc_brain.simulation.world_file import load_world_file
@@ -65,14 +63,14 @@ async def play(options: Options) -> bool:
     }
     async with contextlib.AsyncExitStack() as stack:
         view, lines = stack.enter_context(_view_and_lines(options, world))
-        observe = stack.enter_context(_transcript(options.transcript))
         view.progress("Starting the sidecar", 0.0)
         sidecar = await asyncio.to_thread(Sidecar.start, DATA / "npcs", model=options.model)
         stack.callback(sidecar.stop)
         names = {npc.id: npc.definition or npc.id for npc in world.file.npcs}
         bridge = Bridge(world, view, names)
         handlers = bridge.handlers()
-        handlers.on_message = observe
+        if options.transcript is not None:
+            handlers.on_message = stack.enter_context(TranscriptWriter.open(options.transcript))
         client = await stack.enter_async_context(
             Client.connect(
                 sidecar.endpoint,
@@ -165,24 +163,3 @@ def _piped_lines(stream: TextIO) -> AsyncIterator[str]:
 async def _queued(queue: "asyncio.Queue[str | None]") -> AsyncIterator[str]:
     while (line := await queue.get()) is not None:
         yield line
-
-
-@contextlib.contextmanager
-def _transcript(path: Path | None) -> Iterator[Observer | None]:
-    """Something that writes every message to `path` as a line of JSON."""
-    if path is None:
-        yield None
-        return
-    try:
-        file = path.open("w", encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot write the transcript {path}: {error.strerror}") from error
-    with file:
-        yield lambda direction, t_ms, envelope: print(
-            json.dumps(
-                {"direction": direction, "t_ms": t_ms, "message": as_json(envelope)},
-                ensure_ascii=False,
-            ),
-            file=file,
-            flush=True,
-        )

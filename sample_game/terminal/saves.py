@@ -3,13 +3,13 @@
 import base64
 import binascii
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from npc_brain import files
 from npc_brain.errors import ErrorCode, SessionError
+from npc_brain.private_files import write_private
 
 FORMAT = "npc_brain sample game"
 VERSION = 1
@@ -18,7 +18,7 @@ _HINT = "Name a file that `save` wrote."
 
 
 def write_save(path: Path, world: Mapping[str, Any], minds: bytes) -> None:
-    """Write a save whole or not at all.
+    """Write a save whole or not at all, readable by its owner only.
 
     Raises:
         SessionError: The file cannot be written.
@@ -29,10 +29,8 @@ def write_save(path: Path, world: Mapping[str, Any], minds: bytes) -> None:
         "world": world,
         "minds": base64.b64encode(minds).decode("ascii"),
     }
-    unfinished = path.with_name(path.name + ".part")
     try:
-        unfinished.write_text(json.dumps(save), encoding="utf-8")
-        os.replace(unfinished, path)
+        write_private(path, json.dumps(save))
     except OSError as error:
         raise SessionError(
             f"cannot save to {path}: {error.strerror}",

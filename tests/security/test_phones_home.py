@@ -4,6 +4,8 @@ The programs run under a recorder of system calls, with an empty home and none o
 environment. What pip and the hub fetch when someone asks for a model is not part of this.
 """
 
+import json
+import stat
 import sys
 from importlib.metadata import requires
 from pathlib import Path
@@ -66,7 +68,9 @@ def assert_quiet(recording: Recording, *places: Path) -> None:
 
 @pytest.mark.model
 def test_a_demo_with_a_model_keeps_to_itself(home: Path, cache: Path) -> None:
-    script, save, transcript = (home.parent / name for name in ("script", "save", "transcript"))
+    files = home.parent / "files"
+    files.mkdir()
+    script, save, transcript = (files / name for name in ("script", "save", "transcript"))
     script.write_text(SCRIPT.format(save=save))
     recording = record_python(
         home, "-m", "npc_brain", "demo", "--model", MODELS[0],
@@ -74,8 +78,13 @@ def test_a_demo_with_a_model_keeps_to_itself(home: Path, cache: Path) -> None:
         NPC_BRAIN_CACHE=str(cache),
     )  # fmt: skip
     assert "said by the model" in recording.output, recording.output[-2000:]
-    assert_quiet(recording, cache, save, save.with_name("save.part"), transcript, home / "tmp")
+    assert_quiet(recording, cache, files, home / "tmp")
     assert [path.name for path in home.iterdir()] == ["tmp"]
+    for path in (save, transcript, cache / "sidecar.log"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+    messages = [json.loads(line)["message"] for line in transcript.read_text().splitlines()]
+    secrets = {message["type"]: message["body"] for message in messages}
+    assert secrets["hello"]["token"] == secrets["welcome"]["session_id"] == ""
 
 
 @pytest.mark.model

@@ -340,7 +340,7 @@ class OpenAIBackend:
                 plainer = _plainer(manner, prompt, error)
                 if plainer is None:
                     raise
-                _log.info("%s: asking in another way from now on", error.message)
+                _log.info("refused with status %d: asking in another way from now on", error.status)
                 self._manner = plainer
 
     def _ask(self, generation: RemoteGeneration, prompt: Prompt) -> tuple[FinishReason, str]:

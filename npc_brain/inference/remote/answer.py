@@ -270,7 +270,7 @@ class AnswerReader:
 
     def _call(self, name: str, arguments: Any) -> list[ChatEvent]:
         if self._has_said:
-            _log.warning("the model spoke and then called %s; the call is dropped", name)
+            _log.warning("the model spoke and then made a call, which is dropped")
             return []
         if self._num_calls >= MAX_CALLS:
             return []
@@ -284,7 +284,7 @@ class AnswerReader:
         return [CallEvent(call)]
 
     def _note(self, problem: str) -> None:
-        _log.warning("%s", problem)
+        _log.warning("the model made a call that cannot be used")
         self._problems.append(problem)
 
     def _count(self, chunk: Mapping[str, Any]) -> None:

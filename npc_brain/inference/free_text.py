@@ -66,6 +66,7 @@ class FreeLine:
         self._buffer = LineBuffer(rule)
         self._raw = ""
         self._said = ""
+        self._num_pushed = 0
         self._num_looked_at = 0
         self.has_ended = False
         self.is_hopeless = False
@@ -83,13 +84,15 @@ class FreeLine:
         for start in range(0, len(text), _SLICE):
             if self.has_ended:
                 break
-            self._raw += text[start : start + _SLICE]
-            num_unsaid = len(self._raw) - len(self._said)
-            if num_unsaid > _SLICE and len(self._raw) < self._num_looked_at + _SLICE // 4:
+            piece = text[start : start + _SLICE]
+            self._raw += piece
+            self._num_pushed += len(piece)
+            num_unsaid = self._num_pushed - len(self._said)
+            if num_unsaid > _SLICE and self._num_pushed < self._num_looked_at + _SLICE // 4:
                 continue
-            self._num_looked_at = len(self._raw)
+            self._num_looked_at = self._num_pushed
             events += self._say(self._line(is_whole=False))
-            if len(self._raw) - len(self._said) > _MAX_UNSAID:
+            if self._num_pushed - len(self._said) > _MAX_UNSAID:
                 self.is_hopeless = self.has_ended = True
         return events
 
@@ -118,6 +121,8 @@ class FreeLine:
                 self.has_ended = self.has_ended or (is_row_whole and not is_whole)
                 is_whole = is_row_whole
                 break
+            if is_row_whole:
+                self._raw = self._raw[len(row) :]  # nothing will ever be said of it
         opener, text = self._opened(text, is_whole=is_whole)
         return opener + self._limited(text) if opener is not None else ""
 

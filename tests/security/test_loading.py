@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from npc_brain import sidecar as sidecar_module
+from npc_brain.errors import ModelError
 from npc_brain.inference import model_dir
 from npc_brain.inference.backends.openai import OpenAIBackend
 from npc_brain.inference.chat import ChatEvent, ChatRequest, Finished, Message
@@ -93,10 +94,11 @@ async def test_whatever_loading_raises_is_told(
 def test_ids_that_no_model_has_are_refused(tmp_path: Path) -> None:
     dims = {"layers": 1, "hidden": 1, "heads": 1, "vocab": 9, "context": 9}
     info = {"kind": "decoder", "name": "x", "architecture": "llama", "dims": dims}
-    for ids in ([10**18, -5], [-1], [2**31], [float("inf")], ["x"], [[]]):
+    odd: list[list[Any]] = [[10**18, -5], [-1], [2**31], [float("inf")], ["x"], [[]]]
+    for ids in odd:
         text = json.dumps({**info, "stop_ids": ids})
         (tmp_path / "model.json").write_text(text, encoding="utf-8")
-        with pytest.raises(model_dir.ModelError, match="stop_ids"):
+        with pytest.raises(ModelError, match="stop_ids"):
             model_dir.load_model_info(tmp_path)
 
 

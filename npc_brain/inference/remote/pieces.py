@@ -90,9 +90,12 @@ def _num_held(text: str) -> int:
 
 
 _SAY = re.compile(
-    r'\s*(?:```(?:json)?\s*)?\{\s*"say"\s*:\s*"((?:[^"\\]|\\(?:u[0-9a-fA-F]{4}|[^u]))*)', re.DOTALL
+    r'(?:```(?:json)?\s*)?\{\s*"say"\s*:\s*"((?:[^"\\]|\\(?:u[0-9a-fA-F]{4}|[^u]))*)', re.DOTALL
 )
-_JSON_START = re.compile(r"\s*(?:`|\{|$)")
+_SAY_START = re.compile(r'(?:```(?:json)?\s*)?\{\s*"say"\s*:\s*"')
+_START_CHARS = 256
+"""In which a line in JSON must have begun."""
+_JSON_START = re.compile(r"`|\{|$")
 
 
 class JsonAnswer:
@@ -108,10 +111,12 @@ class JsonAnswer:
     def push(self, text: str) -> str:
         """What is said now."""
         if len(self._text) <= MAX_CALL_CHARS:
-            self._text += text
+            self._text = self._text + text if self._text else text.lstrip()
         if not _JSON_START.match(self._text):
             return self._more(self._text)
-        match = _SAY.match(self._text)
+        match = None
+        if _SAY_START.match(self._text, 0, _START_CHARS):
+            match = _SAY.match(self._text)
         if match is None:
             return ""
         said: str = read_json(f'"{match[1]}"')

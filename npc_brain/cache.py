@@ -1,4 +1,4 @@
-"""Where downloaded and converted files are kept between runs."""
+"""Where downloaded, converted and computed files are kept between runs."""
 
 import os
 import sys

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar, cast
 
+from npc_brain.cache import cache_dir
 from npc_brain.clock import Clock, MonotonicClock
 from npc_brain.decision.mind import Mind
 from npc_brain.errors import ModelError, NpcBrainError
@@ -167,7 +168,9 @@ class Sidecar:
     async def _load_encoder(self) -> None:
         directory = await self._resolve(ENCODER)
         encoder = await _in_thread(
-            lambda: SentenceEncoder(directory, cache_size=NUM_CACHED_SENTENCES)
+            lambda: SentenceEncoder(
+                directory, cache_size=NUM_CACHED_SENTENCES, keep_in=cache_dir("vectors")
+            )
         )
         await self._mind.use_encoder(encoder)
 

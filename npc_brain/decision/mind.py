@@ -21,7 +21,7 @@ from npc_brain.npc.npc import Npc
 from npc_brain.npc.state_machine import Machine
 from npc_brain.npc.triggers import Triggers
 from npc_brain.patterns import compiled
-from npc_brain.understanding.choosing import ToolChooser
+from npc_brain.understanding.choosing import ToolChooser, masked_examples
 from npc_brain.understanding.examples import TOOL_EXAMPLES
 from npc_brain.understanding.linking import EntityLinker, Mention, Named
 from npc_brain.understanding.matching import Encoder, Match
@@ -135,9 +135,9 @@ class Mind:
 
     async def use_encoder(self, encoder: Encoder) -> None:
         """Understand with `encoder` from now on; returns once everything is learned anew."""
-        examples = [text for texts in TOOL_EXAMPLES.values() for text in texts]
+        examples = [text for _, text in masked_examples(TOOL_EXAMPLES)]
         for start in range(0, len(examples), _BATCH):  # so that `close` need not wait for all
-            await self.run(partial(encoder.encode, examples[start : start + _BATCH]))
+            await self.run(partial(encoder.learn, examples[start : start + _BATCH]))
         self.encoder = self.sentence_encoder = encoder
         await self.run(lambda: self._chooser({}, World.empty()))
         for npc, (own_examples, world) in list(self._npcs.items()):

@@ -4,6 +4,7 @@ Runs an exported BERT sentence encoder (see `importing.minilm`). It knows nothin
 what the vectors are used for.
 """
 
+import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from tokenizers import Encoding, Tokenizer
 
 from npc_brain import files
 from npc_brain.errors import InferenceError, ModelError
+from npc_brain.inference.kept_vectors import KeptVectors
 from npc_brain.inference.model_dir import (
     GRAPH_FILE,
     MAX_TOKEN_VALUES,
@@ -40,13 +42,21 @@ class SentenceEncoder:
     One short sentence takes about 2 ms on one thread; encoded texts are kept in a small LRU cache.
     """
 
-    def __init__(self, model_dir: Path, *, num_threads: int = 1, cache_size: int = 1024) -> None:
+    def __init__(
+        self,
+        model_dir: Path,
+        *,
+        num_threads: int = 1,
+        cache_size: int = 1024,
+        keep_in: Path | None = None,
+    ) -> None:
         """Loads the model; blocks for about 0.2 s.
 
         Args:
             model_dir: A model directory of kind `sentence_encoder`.
             num_threads: Threads of one `encode` call, at least 1.
             cache_size: Encoded texts kept; 0 keeps none.
+            keep_in: Directory where `learn` keeps vectors for later runs; None keeps none.
 
         Raises:
             ModelError: The directory is missing, damaged, or holds another kind of model.
@@ -86,11 +96,31 @@ class SentenceEncoder:
         self._cache: OrderedDict[str, FloatArray] = OrderedDict()
         self._cache_size = cache_size
         self._lock = Lock()
+        self._kept = None
+        if keep_in is not None:
+            digests = "".join(sorted(file.sha256 for file in info.files))
+            name = hashlib.sha256(digests.encode()).hexdigest()[:32]
+            self._kept = KeptVectors(keep_in / f"{name}.vectors", self._size)
 
     @property
     def size(self) -> int:
         """Length of a vector."""
         return self._size
+
+    def learn(self, texts: Sequence[str]) -> None:
+        """Have ready what `encode` gives for some texts, in later runs too.
+
+        For examples of authors, not for what players say. Raises like `encode`.
+        """
+        if self._kept is None:
+            self.encode(texts)
+            return
+        keys = {key for text in texts if (key := text.strip()[:_MAX_CHARS])}
+        known = self._kept.find(keys)
+        self._remember(known)
+        unknown = sorted(keys - known.keys())
+        self._kept.add(dict(zip(unknown, self.encode(unknown), strict=True)))
+        self._kept.save()
 
     def encode(self, texts: Sequence[str]) -> FloatArray:
         """The vectors of `texts`.

@@ -10,6 +10,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+from npc_brain.cache import cache_dir
 from npc_brain.clock import FakeClock
 from npc_brain.decision.mind import Mind
 from npc_brain.decision.stage import Stage
@@ -115,7 +116,7 @@ def _sentence_encoder(name: str) -> Encoder:
     from npc_brain.inference.importing.catalogue import resolve_model
     from npc_brain.inference.sentence_encoder import SentenceEncoder
 
-    return SentenceEncoder(resolve_model(name))
+    return SentenceEncoder(resolve_model(name), keep_in=cache_dir("vectors"))
 
 
 async def _populate(scenario: Scenario, stage: Stage, game: ScenarioGame) -> None:

@@ -61,11 +61,8 @@ class ToolChooser:
         self._stand_ins = stand_ins
         self._lexical = LexicalEncoder()
         self._labels = sorted({*examples, JUST_TALK})
-        sentences = [
-            (label, _masked_example(sentence, linker))
-            for label in self._labels
-            for sentence in examples.get(label, ())
-        ]
+        sentences = masked_examples({name: examples.get(name, ()) for name in self._labels}, linker)
+        encoder.learn([text for _, text in sentences])
         vocabulary = {word.lower for _, text in sentences for word in split_words(text)}
         self._speller = Speller(vocabulary, shortest=_SHORTEST_MISSPELT)
         self._vectors = self._encode([text for _, text in sentences])
@@ -149,6 +146,17 @@ def _kernel(a: FloatArray, b: FloatArray) -> npt.NDArray[np.float64]:
     """1 where vectors agree, falling with the angle."""
     similarity: npt.NDArray[np.float64] = np.exp((a @ b.T - 1.0) / _WIDTH).astype(np.float64)
     return similarity
+
+
+def masked_examples(
+    examples: Mapping[str, Sequence[str]], linker: EntityLinker | None = None
+) -> list[tuple[str, str]]:
+    """(label, sentence as it is encoded) of each example."""
+    return [
+        (label, _masked_example(sentence, linker))
+        for label, sentences in examples.items()
+        for sentence in sentences
+    ]
 
 
 def _masked_example(sentence: str, linker: EntityLinker | None) -> str:

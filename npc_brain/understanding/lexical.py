@@ -28,6 +28,9 @@ class LexicalEncoder:
         """Sets the length of a vector; a power of two of at least 256 keeps collisions rare."""
         self._size = size
 
+    def learn(self, texts: Sequence[str]) -> None:
+        """Nothing to do: encoding a text again costs little."""
+
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """float32[text, size]: rows of length 1; the row of a text without words is all zeros."""
         vectors = np.zeros((len(texts), self._size), np.float32)

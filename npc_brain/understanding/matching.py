@@ -35,6 +35,10 @@ class Encoder(Protocol):
         """float32[text, size]; rows of length 1, or zero for a text that says nothing."""
         ...
 
+    def learn(self, texts: Sequence[str]) -> None:
+        """Have ready what `encode` gives for texts that stay; they may be kept between runs."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Match:
@@ -102,6 +106,7 @@ class MeaningMatcher:
         sentences = [plain_text(s) for label in self._labels for s in examples[label]]
         counts = [len(examples[label]) for label in self._labels]
         self._starts = np.cumsum([0, *counts[:-1]])
+        encoder.learn(sentences)
         self._examples = encoder.encode(sentences) if sentences else None
 
     def scores(self, text: str) -> dict[str, float]:

@@ -21,6 +21,9 @@ class ByWord:
     def __init__(self) -> None:
         self.num_calls = 0
 
+    def learn(self, texts: Sequence[str]) -> None:
+        pass
+
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         self.num_calls += 1
         vectors = np.array(

@@ -66,6 +66,14 @@ def open_regular(path: Path) -> io.BufferedReader:
         raise
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is a regular file; False also for what is no file name. Raises nothing."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long, for example
+        return False
+
+
 def read_bytes(path: Path, max_bytes: int) -> bytes:
     """The content of a regular file of at most `max_bytes`.
 

@@ -165,9 +165,9 @@ def _parse(tokenizer_json: str, where: str) -> dict[str, Any]:
             if not isinstance(token["content"], str):
                 raise TypeError(f"an added token is {token['content']!r:.40}")
         ids = [*model["vocab"].values(), *(token["id"] for token in added)]
-        odd = next((i for i in ids if type(i) is not int or not 0 <= i < MAX_VOCAB), None)
-        if odd is not None or not ids:
-            raise ValueError(f"got the token id {odd!r:.40}, wanted 0 to {MAX_VOCAB - 1}")
+        odd = [i for i in ids if type(i) is not int or not 0 <= i < MAX_VOCAB]
+        if odd or not ids:
+            raise ValueError(f"got the token ids {odd[:3]!r:.80}, wanted 0 to {MAX_VOCAB - 1}")
         if not all(map(_is_merge, model["merges"])):
             raise ValueError("its merges are not pairs of texts")
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -30,6 +30,7 @@ from npc_brain.npc.source import (
     Problem,
     Source,
     parse_document,
+    problems_text,
     read_document,
 )
 from npc_brain.tools.spec import Tool
@@ -166,9 +167,7 @@ def check_document(
 
 def definition_error(problems: list[Problem]) -> DefinitionError:
     """The error for a list of mistakes."""
-    return DefinitionError(
-        "\n".join(map(str, problems)), hint="`npc-brain validate` checks NPC files"
-    )
+    return DefinitionError(problems_text(problems), hint="`npc-brain validate` checks NPC files")
 
 
 _MAX_PRUNINGS = 3

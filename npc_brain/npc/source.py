@@ -11,7 +11,7 @@ Why PyYAML and not ruamel.yaml: its scanner is all that is needed, and it is sma
 import errno
 import math
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from npc_brain import files
 
 MAX_FILE_BYTES = 512 * 1024
 MAX_DEPTH = 48
+MAX_TOLD = 50
+"""Mistakes told in one message."""
 
 DocPath = tuple[str | int, ...]
 """The keys and list positions that lead to a part of a document."""
@@ -55,6 +57,14 @@ class Problem:
         inside = "" if self.line or not self.path else f"{'.'.join(map(str, self.path))}: "
         hint = f" ({self.hint})" if self.hint else ""
         return f"{place}: {inside}{self.message}{hint}"
+
+
+def problems_text(problems: Sequence[Problem]) -> str:
+    """The mistakes, one a line: the first `MAX_TOLD`, and how many there are beyond."""
+    lines = [str(problem) for problem in problems[:MAX_TOLD]]
+    if len(problems) > MAX_TOLD:
+        lines.append(f"and {len(problems) - MAX_TOLD} more")
+    return "\n".join(lines)
 
 
 @dataclass(slots=True)

@@ -222,7 +222,7 @@ def _json_path(location: tuple[int | str, ...]) -> str:
 
 
 def _problems(world: WorldFile) -> Iterator[str]:
-    map_problems = list(_map_problems(world))
+    map_problems = list(islice(_map_problems(world), _MAX_PROBLEMS))
     yield from map_problems
     if map_problems:
         return

@@ -13,11 +13,12 @@ from pydantic import BeforeValidator, Field, ValidationError
 
 from npc_brain.decision.events import Outcome, Source
 from npc_brain.errors import DefinitionError, ScenarioError, WorldError
+from npc_brain.files import is_file
 from npc_brain.npc.definition import Authored, EventName, NpcDefinition, Strings, duration_s
 from npc_brain.npc.expressions import did_you_mean
 from npc_brain.npc.loader import load_definition
 from npc_brain.npc.machine import walk_states
-from npc_brain.npc.source import DocPath, Problem, read_document
+from npc_brain.npc.source import DocPath, Problem, problems_text, read_document
 from npc_brain.npc.source import Source as Places
 from npc_brain.patterns import PatternError, compiled
 from npc_brain.simulation.world_file import Character, WorldFile, load_world_file
@@ -231,7 +232,7 @@ def load_scenario(path: Path) -> Scenario:
     scenario, problems = read_scenario(path)
     if scenario is None or problems:
         raise ScenarioError(
-            "\n".join(map(str, problems)), hint="docs/scenarios.md describes scenario files"
+            problems_text(problems), hint="docs/scenarios.md describes scenario files"
         )
     return scenario
 
@@ -340,7 +341,7 @@ class _Files:
         candidates = [directory / f"{name}.yaml" for directory in self._directories]
         if name.endswith((".yaml", ".yml")):
             candidates = [self._path.parent / name]
-        found = next((each for each in candidates if each.is_file()), None)
+        found = next((each for each in candidates if is_file(each)), None)
         if found is None:
             known = sorted({p.stem for d in self._directories for p in d.glob("*.yaml")})
             hint = did_you_mean(name, known) or f"there are: {', '.join(known) or 'none'}"

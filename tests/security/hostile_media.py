@@ -17,7 +17,13 @@ def chunk(name: bytes, data: bytes) -> bytes:
 
 
 def png(
-    width: int, height: int, depth: int = 8, colour: int = 2, *, pixels: bytes = b"", more: bytes = b""
+    width: int,
+    height: int,
+    depth: int = 8,
+    colour: int = 2,
+    *,
+    pixels: bytes = b"",
+    more: bytes = b"",
 ) -> bytes:
     head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
     parts = chunk(b"IHDR", head) + more + chunk(b"IDAT", zlib.compress(pixels, 9))
@@ -61,7 +67,9 @@ PICTURES: dict[str, Build] = {
     "text bomb": text(png(8, 8, more=chunk(b"zTXt", b"k\0\0" + BOMB))),
     "international text bomb": text(png(8, 8, more=chunk(b"iTXt", b"k\0\1\0\0\0" + BOMB))),
     "colour profile bomb": text(png(8, 8, more=chunk(b"iCCP", b"k\0\0" + BOMB))),
-    "many texts": text(png(8, 8, more=chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(10**6))) * 200)),
+    "many texts": text(
+        png(8, 8, more=chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(10**6))) * 200)
+    ),
     "pixel bomb": text(png(8, 8, pixels=bytes(50_000_000))[:-4]),
     "million frames": text(png(8, 8, more=chunk(b"acTL", struct.pack(">II", 2**31 - 1, 0)))),
     "damaged checksum": text(png(64, 64, pixels=bytes(64 * 193)).replace(b"IDAT", b"IDAU")),
@@ -84,6 +92,12 @@ LARGEST: dict[str, Build] = {
 
 _SAMPLES = bytes(4000)
 
+
+def loud(level: float) -> Build:
+    samples = np.full(9000, level, "<f8")
+    return text(wav(samples.tobytes(), rate_hz=16_000, bits=64, code=3))
+
+
 SOUNDS: dict[str, Build] = {
     "length of 2^32": text(b"RIFF\xff\xff\xff\xffWAVEfmt \xff\xff\xff\xff" + bytes(100)),
     "data of 2^32": text(wav(_SAMPLES, rate_hz=16_000)[:60] + b"data\xff\xff\xff\xff"),
@@ -93,9 +107,9 @@ SOUNDS: dict[str, Build] = {
     "no channels": text(wav(_SAMPLES, rate_hz=16_000, channels=0)),
     "no bits": text(wav(_SAMPLES, rate_hz=16_000, bits=0)),
     "compressed": text(wav(_SAMPLES, rate_hz=16_000, code=85)),
-    "not numbers": text(wav(np.full(9000, np.nan, "<f4").tobytes(), rate_hz=16_000, bits=32, code=3)),
-    "infinite": text(wav(np.full(9000, np.inf, "<f8").tobytes(), rate_hz=16_000, bits=64, code=3)),
-    "very loud": text(wav(np.full(9000, 1e300, "<f8").tobytes(), rate_hz=16_000, bits=64, code=3)),
+    "not numbers": loud(float("nan")),
+    "infinite": loud(float("inf")),
+    "very loud": loud(1e300),
     "two minutes": text(wav(bytes(16_000 * 120), rate_hz=8_000, bits=8)),
     "half a million chunks": text(b"RIFF\0\0\0\0WAVE" + b"junk\0\0\0\0" * 500_000),
     "layouts without end": text(

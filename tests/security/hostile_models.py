@@ -345,7 +345,8 @@ CHECKPOINTS: dict[str, Make] = {
     **{f"weights {name}": in_checkpoint(
         "model.safetensors.index.json", lambda i, p=path: {"weight_map": {"x": p}})
        for name, path in OUTSIDE.items()},
-    "weights of a list": in_checkpoint("model.safetensors.index.json", lambda i: {"weight_map": [1]}),
+    "weights of a list": in_checkpoint(
+        "model.safetensors.index.json", lambda i: {"weight_map": [1]}),
     "weights of nothing": in_checkpoint("model.safetensors.index.json", lambda i: {}),
     "layers of 10^18": config(num_hidden_layers=10**18),
     "layers of text": config(layer_types="sliding_attention"),
@@ -373,4 +374,3 @@ CHECKPOINTS: dict[str, Make] = {
     "config linked outside": file_in(
         "checkpoint", "config.json", lambda p: p.symlink_to("/etc/passwd")),
 }  # fmt: skip
-

@@ -32,7 +32,11 @@ Build = Callable[[Path], None]
 
 def text(content: str | bytes) -> Build:
     data = content.encode() if isinstance(content, str) else content
-    return lambda path: None if path.write_bytes(data) else None
+
+    def build(path: Path) -> None:
+        path.write_bytes(data)
+
+    return build
 
 
 def npc(more: str | bytes) -> Build:
@@ -213,7 +217,9 @@ CONNECTIONS: dict[str, Build] = {
 }
 
 SAVES: dict[str, Build] = {
-    "minds of nonsense": text('{"format":"npc_brain sample game","version":1,"world":{},"minds":7}'),
+    "minds of nonsense": text(
+        '{"format":"npc_brain sample game","version":1,"world":{},"minds":7}'
+    ),
     "version of digits": text('{"format":"npc_brain sample game","version":' + "1" * 9_999 + "}"),
 }
 

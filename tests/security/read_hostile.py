@@ -31,7 +31,7 @@ MAX_MEMORY_BYTES = 3 * 2**30
 """Of anonymous memory, all in all (RLIMIT_DATA)."""
 
 Read = Callable[[Path, Path], object]
-"""Reads the file at a path, given the base directory; an exit code counts as what a command says."""
+"""Reads the file at a path, given the base directory; an exit code is what a command says."""
 
 
 @dataclass(slots=True)

@@ -25,7 +25,9 @@ MAX_CPU_S = 15.0
 MAX_PEAK_MB = 300
 
 HARMLESS = {
-    "validate/directive", "spawn/directive", "validate/control characters",
+    "validate/directive", "spawn/directive", "validate/path as id", "spawn/path as id",
+    "generate --tokens/list", "import gguf/end token of 2^31", "import checkpoint/eyes of nonsense",
+    "generate/unknown format", "verify/unknown format", "see/pixel bomb",
 }  # fmt: skip
 """What may be read after all, apart from `see largest`."""
 
@@ -34,10 +36,10 @@ NAMELESS = ("see", "hear", "npc.load")
 
 
 def cases() -> list[str]:
-    """All, or in CI every third of those that are given to many ways."""
+    """All, or in CI every sixth of those that are given to many ways."""
     shared = {*DEEP_JSON, *NOT_REGULAR}
     names = [f"{way}/{case}" for way, each in ways().items() for case in each.cases]
-    step = count(1, 3)
+    step = count(1, 6)
     return [
         name
         for number, name in enumerate(names)

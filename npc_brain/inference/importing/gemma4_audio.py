@@ -33,6 +33,7 @@ from npc_brain.inference.importing.tower_builder import (
     TowerBuilder,
     Weights,
     require,
+    with_defaults,
 )
 
 NUM_MELS = 128
@@ -76,7 +77,7 @@ def build_audio_tower(
     Raises:
         ModelError: The config is of another kind of tower, or a tensor is missing or misshapen.
     """
-    config = {**_DEFAULTS, **config}
+    config = with_defaults(config, _DEFAULTS)
     require(config, hidden_act="silu", attention_context_right=0)
     if config["attention_context_left"] != config["attention_chunk_size"] + 1:
         raise ModelError(

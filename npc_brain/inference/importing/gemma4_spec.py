@@ -5,12 +5,14 @@ Read from a Hugging Face `config.json`; knows no files and no graph.
 Source: config.json of google/gemma-4-E4B-it and E2B-it; Gemma4TextConfig of transformers 5.23.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from npc_brain.errors import ModelError
 from npc_brain.inference.importing.quantize import DEFAULT_BLOCK_SIZE
+from npc_brain.inference.model_dir import MAX_LAYERS, MAX_SIZE, MAX_VOCAB
 
 MAX_CONTEXT = 32768
 """Positions that the rotary tables of an imported graph cover. They cost 3 kB of file a position,
@@ -127,11 +129,12 @@ def spec_from_config(config: Mapping[str, Any], where: str = "config.json") -> G
 
     Raises ModelError when something is missing, or belongs to a variant that is not supported.
     """
-    text = config.get("text_config", config)
     try:
+        text = config.get("text_config", config)
         _refuse_variants(text, where)
         spec = _spec(text)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+        _check_sizes(spec)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise ModelError(
             f"{where} does not describe a Gemma 4 text model: {type(error).__name__}: {error}",
             hint="fetch the model's config.json again",
@@ -170,6 +173,30 @@ def _spec(text: Mapping[str, Any]) -> Gemma4Spec:
         logit_cap=text.get("final_logit_softcapping"),
         pad_id=int(text.get("pad_token_id") or 0),
     )
+
+
+def _check_sizes(spec: Gemma4Spec) -> None:
+    """Raise ValueError unless all numbers are of a size that a model can have."""
+    sizes = {
+        "layers": (spec.num_layers, MAX_LAYERS),
+        "vocab_size": (spec.vocab, MAX_VOCAB),
+        "vocab_size_per_layer_input": (spec.per_layer_vocab, MAX_VOCAB),
+        "pad_token_id + 1": (spec.pad_id + 1, spec.vocab),
+    }
+    others = (
+        spec.hidden, spec.heads, spec.kv_heads, *spec.head_dims.values(), spec.intermediate,
+        spec.window, spec.per_layer_width, spec.context,
+    )  # fmt: skip
+    sizes |= {f"size {number}": (size, MAX_SIZE) for number, size in enumerate(others, 1)}
+    for name, (size, most) in sizes.items():
+        if not 1 <= size <= most:
+            raise ValueError(f"{name} is {size}, wanted 1 to {most}")
+    numbers = [spec.norm_epsilon, *(rope.theta for rope in spec.ropes.values())]
+    numbers += [rope.fraction for rope in spec.ropes.values()]
+    numbers += [] if spec.logit_cap is None else [float(spec.logit_cap)]
+    for number in numbers:
+        if not 0 < number < math.inf:
+            raise ValueError(f"a number is {number}, wanted one above 0")
 
 
 def _rope(parameters: Mapping[str, Any]) -> Rope:

@@ -28,6 +28,7 @@ from npc_brain.inference.importing.tower_builder import (
     TowerBuilder,
     Weights,
     require,
+    with_defaults,
 )
 
 _TOWER = "model.vision_tower"
@@ -67,7 +68,7 @@ def build_vision_tower(
     Raises:
         ModelError: The config is of another kind of tower, or a tensor is missing or misshapen.
     """
-    config = {**_DEFAULTS, **config}
+    config = with_defaults(config, _DEFAULTS)
     require(
         config,
         hidden_activation="gelu_pytorch_tanh",

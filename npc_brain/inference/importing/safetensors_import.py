@@ -124,11 +124,11 @@ def import_safetensors(
     )
     if not (source / TOKENIZER_FILE).is_file():
         raise ModelError(f"{source} has no {TOKENIZER_FILE}", hint="fetch the whole checkpoint")
+    names = (TOKENIZER_FILE, TEMPLATE_FILE, GENERATION_FILE)
+    to_copy = [path for name in names if (path := checkpoint_file(source, name)).is_file()]
     with resumable_directory(model_dir) as staging:
-        for name in (TOKENIZER_FILE, TEMPLATE_FILE, GENERATION_FILE):
-            path = checkpoint_file(source, name)
-            if path.is_file():
-                shutil.copyfile(path, staging / name)
+        for path in to_copy:
+            shutil.copyfile(path, staging / path.name)
         tensors = CheckpointTensors(SafetensorsDir(source))
         bits: MatrixBits = 32 if precision == "f32" else 8
         write_towers(staging, config, tensors, progress, bits=bits)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from npc_brain.errors import ModelError
 from npc_brain.inference.importing.graph_builder import MICROSOFT, GraphBuilder
 from npc_brain.inference.importing.quantize import Floats, quantize
+from npc_brain.inference.model_dir import MAX_SIZE
 
 Weights = Mapping[str, Floats]
 """A checkpoint's tensors by name, as float32; reading one may load it from a file just then."""
@@ -120,6 +121,25 @@ class TowerBuilder:
         if np.isinf([low, high]).all():
             return x
         return self.op("Clip", x, self.constant(low), self.constant(high))
+
+
+def with_defaults(config: Any, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """A tower's config with `defaults` for what it does not tell.
+
+    Raises ModelError unless each value is of its default's type, and of a size that a tower has.
+    """
+    if not isinstance(config, Mapping):
+        raise ModelError(f"config.json describes a tower as {config!r:.80}, wanted an object")
+    whole = {**defaults, **config}
+    for key, default in defaults.items():
+        values = whole[key] if isinstance(default, tuple) else [whole[key]]
+        kind = (int, float) if isinstance(default, float) else int
+        is_right = isinstance(values, list | tuple) and all(
+            isinstance(v, kind) and type(v) is not bool and 0 < v <= MAX_SIZE for v in values
+        )
+        if not is_right or (isinstance(default, tuple) and len(values) != len(default)):
+            raise ModelError(f"config.json has {key} = {whole[key]!r:.80}, wanted like {default!r}")
+    return whole
 
 
 def require(config: Mapping[str, Any], **wanted: Any) -> None:

@@ -9,6 +9,8 @@ Source: Gemma 4 image processor of transformers 5.23 (sizes, patch order, paddin
 import io
 import math
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -87,11 +89,9 @@ def decode_image(data: bytes) -> Pixels:
 def _decoded(data: bytes) -> "Image.Image":
     """The picture in RGB, upright. Raises MediaError as `decode_image`."""
     image = _open(data)
-    try:
+    with _refusing_damage(data):
         image.load()
         return _as_rgb(image)
-    except (OSError, SyntaxError, ValueError, struct.error, EOFError, MemoryError) as error:
-        raise _damaged(data, error) from error
 
 
 def image_size(data: bytes) -> tuple[int, int]:
@@ -100,7 +100,8 @@ def image_size(data: bytes) -> tuple[int, int]:
     Raises MediaError as `decode_image` does, but does not see damage after the header.
     """
     image = _open(data)
-    is_on_its_side = image.getexif().get(_EXIF_ORIENTATION, 1) >= _FIRST_TRANSPOSED
+    with _refusing_damage(data):
+        is_on_its_side = image.getexif().get(_EXIF_ORIENTATION, 1) >= _FIRST_TRANSPOSED
     return (image.width, image.height) if is_on_its_side else (image.height, image.width)
 
 
@@ -163,7 +164,7 @@ def _open(data: bytes) -> "ImageFile":
     """
     pil = _pillow()
     image: ImageFile
-    try:
+    with _refusing_damage(data):
         if data.startswith(_PNG_MAGIC):
             image = pil.PngImagePlugin.PngImageFile(io.BytesIO(data))
         elif data.startswith(_JPEG_MAGIC):
@@ -173,8 +174,6 @@ def _open(data: bytes) -> "ImageFile":
                 f"got {len(data)} bytes that are neither a PNG nor a JPEG file",
                 hint="send the whole file as a game or a camera writes it, not bare pixels",
             )
-    except (OSError, SyntaxError, ValueError, struct.error, EOFError) as error:
-        raise _damaged(data, error) from error
     width, height = image.size
     if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE or min(width, height) < 1:
         raise MediaError(
@@ -208,6 +207,17 @@ def _as_rgb(image: "Image.Image") -> "Image.Image":
         white.paste(image, mask=image.getchannel("A"))
         return white
     return image.convert("RGB") if image.mode != "RGB" else image
+
+
+@contextmanager
+def _refusing_damage(data: bytes) -> Iterator[None]:
+    """Pillow raises whatever comes of damaged data, `AssertionError` and `KeyError` included."""
+    try:
+        yield
+    except MediaError:
+        raise
+    except Exception as error:
+        raise _damaged(data, repr(error)) from error
 
 
 def _damaged(data: bytes, error: object) -> MediaError:

@@ -107,6 +107,8 @@ class _Run:
             self._judge_memory(watch)
             self._judge_ping(await self._finish(good))
             for task in reading:
+                if task.done():
+                    task.result()
                 task.cancel()
             if main.pid != pid:
                 self._tally.blame("the main sidecar has ended")

@@ -155,6 +155,9 @@ class Game:
                 envelope = await peer.receive(0.5)
             except TimeoutError:
                 self._check_times()
+            except asyncio.CancelledError:
+                if peer is self._peer:
+                    raise  # else it was closed under its receiver
             except NpcBrainError as error:
                 self.tally.blame(f"an undecodable message: {error.message}")
             else:

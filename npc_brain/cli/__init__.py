@@ -22,8 +22,8 @@ def main(argv: Sequence[str] | None = None, commands: Sequence[str] = COMMANDS) 
     Returns:
         0 good, 1 the thing asked about is bad, 2 wrong usage, 130 interrupted.
     """
-    # Our matrices are small: threads of BLAS would only wait for each other on a busy machine. To be
-    # set before numpy is imported, and not in the processes of others who import the package.
+    # Our matrices are small: on a busy machine, threads of BLAS only wait for each other. Set here,
+    # before numpy is imported, and not for everyone who imports the package.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     parser = argparse.ArgumentParser(prog="npc-brain", description="A local brain for NPCs.")
     parser.add_argument("--version", action="version", version=f"npc-brain {__version__}")

@@ -41,6 +41,12 @@ JUDGED_MINUTES = 30.0
 MAX_GROWTH = 0.02
 
 
+SPARE_DESCRIPTORS = 4
+"""Connections to the model's server that may be under way."""
+THREAD_POOL = "asyncio_"
+"""The event loop's own threads: they come when first needed, stay, and are bounded."""
+
+
 @dataclass(frozen=True)
 class Options:
     """What a run is like; `ping_limit_ms` is the worst ping that is no anomaly."""
@@ -76,6 +82,7 @@ class _Run:
         self._report = Report()
         self._port = _free_port()
         self._end_s = 0.0
+        self._haste = min(1.0, options.minutes / 2)  # so that a short run has all of it too
         self._num_server_kills = 0
         self._num_sidecar_kills = 0
 
@@ -87,13 +94,13 @@ class _Run:
             main = await stack.enter_async_context(self._sidecar("main", self._model))
             pid = main.pid
             assert pid is not None
-            watch = ProcessWatch(pid, counts_file)
             games = self._games(main)
             reading = [await self._join(stack, game) for game in games]
             await self._until(lambda: games[0].is_ready, "the sidecar to be ready")
             await self._until(lambda: all(map(_is_quiet, games)), "the games to be quiet")
-            before, held_before = watch.look(), await self._counts(watch)
             good = await self._start_good_client(main, pid)
+            watch = ProcessWatch(pid, counts_file)
+            before, held_before = watch.look(), await self._counts(watch)
             self._end_s = time.monotonic() + self._options.minutes * 60
             await asyncio.gather(
                 *(self._drive(game) for game in games),
@@ -151,17 +158,16 @@ class _Run:
 
     def _start_server(self) -> subprocess.Popen[str]:
         seed = self._rng.getrandbits(31)
-        server = _start("tests.endurance.flaky_server", str(self._port), str(seed))
-        assert server.stdout is not None
-        server.stdout.readline()
-        return server
+        return _start_and_wait("tests.endurance.flaky_server", str(self._port), str(seed))
 
     async def _start_good_client(self, sidecar: Sidecar, pid: int) -> subprocess.Popen[str]:
         endpoint = sidecar.endpoint()
         assert endpoint is not None
         environment = {"NPC_BRAIN_TOKEN": sidecar.token}
         return await asyncio.to_thread(
-            lambda: _start("tests.endurance.good_client", endpoint, str(pid), **environment)
+            lambda: _start_and_wait(
+                "tests.endurance.good_client", endpoint, str(pid), **environment
+            )
         )
 
     async def _finish(self, good: subprocess.Popen[str]) -> dict[str, list[float]]:
@@ -197,11 +203,11 @@ class _Run:
     async def _drive(self, game: Game) -> None:
         """Let a game do one thing after another, and be killed every 20 s or so."""
         pace_s = NUM_GAMES / self._options.deeds_per_s
-        kill_s = time.monotonic() + self._rng.uniform(5, 30)
+        kill_s = time.monotonic() + self._rng.uniform(5, 30) * self._haste
         while (now_s := time.monotonic()) < self._end_s:
             if now_s > kill_s:
                 game.kill()
-                kill_s = now_s + self._rng.uniform(5, 30)
+                kill_s = now_s + self._rng.uniform(5, 30) * self._haste
             game.do_something()
             await asyncio.sleep(self._rng.uniform(0, 2 * pace_s))
 
@@ -255,7 +261,7 @@ class _Run:
 
     async def _pause(self, at_least_s: float, at_most_s: float) -> bool:
         """Wait for a while; whether the run goes on after it."""
-        pause_s = self._rng.uniform(at_least_s, at_most_s)
+        pause_s = self._rng.uniform(at_least_s, at_most_s) * self._haste
         await asyncio.sleep(max(0.0, min(pause_s, self._end_s - time.monotonic())))
         return time.monotonic() < self._end_s
 
@@ -289,6 +295,8 @@ class _Run:
             ]
             for kind in ("tasks", "threads"):
                 for name, number in held[kind].items():
+                    if name == THREAD_POOL:
+                        continue
                     if number > (known := held_before[kind].get(name, 0)):
                         leaks.append(f"{number} {kind} {name}, {known} before")
             if not leaks or time.monotonic() > limit_s:
@@ -355,16 +363,13 @@ class _Run:
         )
 
 
-SPARE_DESCRIPTORS = 4
-"""Kept-alive connections to the model's server."""
-
-
 def _is_quiet(game: Game) -> bool:
     return game.is_linked and not game.num_open_turns
 
 
-def _start(module: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+def _start_and_wait(module: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    """A process, once it has printed its first line."""
+    process = subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
         cwd=ROOT,
         env={**os.environ, **environment},
@@ -372,6 +377,9 @@ def _start(module: str, *arguments: str, **environment: str) -> subprocess.Popen
         stdout=subprocess.PIPE,
         text=True,
     )
+    assert process.stdout is not None
+    process.stdout.readline()
+    return process
 
 
 def _kill(process: subprocess.Popen[str]) -> None:

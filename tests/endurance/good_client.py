@@ -1,7 +1,7 @@
 """A client that harms nobody and pings: `python -m tests.endurance.good_client`.
 
 Takes the endpoint, the token's environment variable being set, and the sidecar's process id. Runs
-until its input is closed, then prints the milliseconds of each ping as JSON: `raw`, and `fair`,
+until its input is closed, having printed a line when it was welcomed; then prints the milliseconds of each ping as JSON: `raw`, and `fair`,
 which leaves out for how long the machine let the threads on the ping's way wait; and how late the
 timer of a bare event loop was (`lateness`), for comparison.
 """
@@ -58,6 +58,7 @@ async def main() -> None:
     try:
         welcome = await peer.ask(hello(token=os.environ["NPC_BRAIN_TOKEN"]))
         assert isinstance(welcome.body, Welcome)
+        print("welcome", flush=True)
         print(json.dumps(await measure(peer, pid)), flush=True)
     finally:
         peer.close()

@@ -1,9 +1,9 @@
 """A client that harms nobody and pings: `python -m tests.endurance.good_client`.
 
-Takes the endpoint, the token's environment variable being set, and the sidecar's process id. Runs
-until its input is closed, having printed a line when it was welcomed; then prints the milliseconds of each ping as JSON: `raw`, and `fair`,
-which leaves out for how long the machine let the threads on the ping's way wait; and how late the
-timer of a bare event loop was (`lateness`), for comparison.
+Takes the endpoint and the sidecar's process id; the token is in the environment. Prints a line when
+it is welcomed and runs until its input is closed. Then it prints the milliseconds of each ping as
+JSON: `raw`; `fair`, which leaves out for how long the machine let the threads on the ping's way
+wait; and for comparison how late the timer of this bare event loop was (`lateness`).
 """
 
 import asyncio

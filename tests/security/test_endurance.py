@@ -1,4 +1,4 @@
-"""A short endurance run, for what does not depend on speed; `python -m tests.endurance` is longer."""
+"""A short endurance run, for what does not depend on speed; see `python -m tests.endurance`."""
 
 import math
 import sys

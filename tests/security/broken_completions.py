@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 Json = dict[str, Any]
-Send = Callable[[bytes], None]
+Send = Callable[[bytes], object]
 """Writes bytes to the client; raises ConnectionError once it has gone."""
 Completion = bytes | Callable[[Send], None]
 

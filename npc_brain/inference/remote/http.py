@@ -25,9 +25,10 @@ from npc_brain.inference.remote.address import ServerAddress
 CONNECT_TIMEOUT_S = 3.0
 SILENCE_TIMEOUT_S = 120.0
 """How long a server may say nothing: it may be loading a model, or reading a long prompt."""
-MAX_LINE_BYTES = 256 << 10
-"""Of a stream. Reading it as JSON takes some milliseconds, in which no other thread runs."""
+MAX_LINE_BYTES = 128 << 10
+"""Of a stream, or an answer that is not streamed. Reading it as JSON takes some milliseconds, in which no other thread runs."""
 MAX_BODY_BYTES = 1 << 20
+"""Of a list of models, which is read once."""
 MAX_ANSWER_BYTES = 8 << 20
 """Of all that comes in one exchange."""
 MAX_JSON_DEPTH = 64
@@ -121,7 +122,7 @@ class Exchange:
         """The JSON value at `path` (from the server's root). Raises ServerError."""
         try:
             with self._failures_told():
-                return self._json(self._body(self._send("GET", path, None)))
+                return self._json(self._body(self._send("GET", path, None), MAX_BODY_BYTES))
         finally:
             self._release()
 
@@ -136,7 +137,7 @@ class Exchange:
             if response.headers.get_content_type() == "text/event-stream":
                 yield from self._events(response)
             else:
-                value = self._json(self._body(response))
+                value = self._json(self._body(response, MAX_LINE_BYTES))
                 if not isinstance(value, dict):
                     raise ServerError(f"{self._address.url} answered with no JSON object")
                 self._is_complete = True
@@ -223,12 +224,10 @@ class Exchange:
             hint="look at the server's own messages: it may have crashed or run out of memory",
         )
 
-    def _body(self, response: HTTPResponse) -> bytes:
-        data = response.read(MAX_BODY_BYTES + 1)
-        if len(data) > MAX_BODY_BYTES:
-            raise ServerError(
-                f"{self._address.url} answered with more than {MAX_BODY_BYTES >> 10} kB"
-            )
+    def _body(self, response: HTTPResponse, max_bytes: int) -> bytes:
+        data = response.read(max_bytes + 1)
+        if len(data) > max_bytes:
+            raise ServerError(f"{self._address.url} answered with more than {max_bytes >> 10} kB")
         return data
 
     def _json(self, data: bytes) -> Any:

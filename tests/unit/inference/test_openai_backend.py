@@ -545,7 +545,7 @@ def test_where_a_grammar_is_refused_the_line_is_cleaned_afterwards(start: Start)
         (Answer(body=b"[]", content_type="application/json"), "no JSON object"),
         (Answer(body=b"data: {nonsense\n\n"), "answered with '{nonsense', wanted JSON"),
         (Answer(body=b"data: 7\n\n"), "sent '7' as a piece of a stream"),
-        (Answer(body=b"data: " + b"x" * (1 << 20) + b"\n\n"), "more than 256 kB"),
+        (Answer(body=b"data: " + b"x" * (1 << 20) + b"\n\n"), "more than 128 kB"),
         (Answer([piece("Well m")], has_done=False), "broke its answer off"),
         (Answer([piece("Well m")]), "ended its answer before the model had"),
         (Answer([]), "ended its answer before the model had"),

@@ -26,7 +26,8 @@ CONNECT_TIMEOUT_S = 3.0
 SILENCE_TIMEOUT_S = 120.0
 """How long a server may say nothing: it may be loading a model, or reading a long prompt."""
 MAX_LINE_BYTES = 128 << 10
-"""Of a stream, or an answer that is not streamed. Reading it as JSON takes some milliseconds, in which no other thread runs."""
+"""Of a stream, or of an answer that is not streamed. No other thread runs while it is read as JSON,
+which takes some milliseconds."""
 MAX_BODY_BYTES = 1 << 20
 """Of a list of models, which is read once."""
 MAX_ANSWER_BYTES = 8 << 20

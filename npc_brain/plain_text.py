@@ -17,6 +17,7 @@ MAX_TAG_CHARS = 80
 
 _OPENERS = {"<": "<", "\N{FULLWIDTH LESS-THAN SIGN}": "<", "[": "["}
 _CLOSERS = {">": "<", "\N{FULLWIDTH GREATER-THAN SIGN}": "<", "]": "["}
+_MARKS = "<>|\uff1c\uff1e\uff5c"
 _TAG_START = re.compile(r"[A-Za-z_|/!?\\>\uff5c\uff1e]")
 _TAGS = {
     "<": re.compile(r"[<\uff1c](?:[A-Za-z_|/!?\\\uff5c].*)?[>\uff1e]", re.DOTALL),
@@ -25,7 +26,12 @@ _TAGS = {
 _INSTRUCTION_START = re.compile(r"[A-Z/]")
 _BROKEN_OFF = re.compile(r"[<\uff1c][A-Za-z_|/!?\\\uff5c]\S*|\[/?[A-Z_]+")
 """What is dropped at the end of a text although its own end never came."""
-_ORDINARY = re.compile(r"[ -;=-Z\\^-~\u00a1-\u00ac\u00ae-\u02af\u2010-\u201f\u2026]*")
+_ORDINARY = re.compile(
+    "[^\x00-\x1f<\\[\x7f-\x9f\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f"
+    "\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ud800-\udfff"
+    "\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uff1c\uffa0\ufff0-\uffff\U00010000-\U0001efff"
+    "\U0001fb00-\U0010ffff]*"
+)
 """Text with nothing in it to look at."""
 
 _ZWNJ, _ZWJ = "\N{ZERO WIDTH NON-JOINER}", "\N{ZERO WIDTH JOINER}"
@@ -149,7 +155,9 @@ def _may_join(char: str, joiner: str) -> bool:
 
 def _has_styles(char: str) -> bool:
     """Whether `char` may be drawn as a picture."""
-    return bool(char) and (unicodedata.category(char) in ("So", "Sm") or char in "#*0123456789‼⁉〰")
+    if not char or char in _MARKS:
+        return False
+    return unicodedata.category(char) in ("So", "Sm") or char in "#*0123456789‼⁉〰"
 
 
 def _is_noncharacter(char: str) -> bool:

@@ -5,7 +5,7 @@ The game is the authority: an action is done only when the engine says so.
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -98,6 +98,11 @@ class Hands:
         )
         result = action_result(tool, action, ctx.world)
         return Performed(tool, plain, result, action.action_id, was_requested=True)
+
+    def take_up(self, actions: Mapping[str, Sequence[Action]]) -> None:
+        """Give NPCs their saved actions; those they had are forgotten, and nobody is told."""
+        for action_id in self.tracker.replace(actions):
+            self.unspoken.pop(action_id, None)
 
     async def perform(
         self, tool: Tool, ctx: ToolContext, args: dict[str, Any], turn_id: int | None

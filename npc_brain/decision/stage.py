@@ -7,6 +7,7 @@ scenarios use it as it is. All calls come from one event loop, and none of them 
 
 import asyncio
 import logging
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from npc_brain.decision.prompt import shown_text
 from npc_brain.decision.response import Responder
 from npc_brain.decision.scene import InnerEvent, Scene, tool_end
 from npc_brain.decision.turn import Prospect, Turn
-from npc_brain.errors import ErrorCode, SessionError
+from npc_brain.errors import ErrorCode, NpcBrainError, SessionError
 from npc_brain.inference.chat import Picture, Sound
 from npc_brain.inference.media.audio import num_audio_tokens
 from npc_brain.inference.media.image import image_size
@@ -42,6 +43,9 @@ MAX_OWN_LINES = 3
 OWN_DEADLINE_S = 10.0
 """How long an NPC may take for a line that nobody waits for."""
 
+_NPC_ID = re.compile(r"[A-Za-z0-9_.:/\-]{1,64}")
+"""As `world.model.Id`."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -54,6 +58,20 @@ class _Actor:
     turns: dict[int, Turn] = field(default_factory=dict)
     pending: list[tuple[InnerEvent, str | None]] = field(default_factory=list)
     is_faulty: bool = False
+
+
+@dataclass(eq=False)
+class Cast:
+    """NPCs made of a saved state, ready to take their places.
+
+    Attributes:
+        memories: The numbers of their memories in the store.
+        actions: Their actions under way.
+    """
+
+    actors: dict[str, _Actor] = field(default_factory=dict)
+    memories: dict[str, int] = field(default_factory=dict)
+    actions: dict[str, list[Action]] = field(default_factory=dict)
 
 
 class Stage:
@@ -92,6 +110,7 @@ class Stage:
         self._machines: dict[str, tuple[NpcDefinition, Machine]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._last_turn_id = 0
+        self._is_closed = False
         self.num_turns = 0
         self.num_fallbacks = 0
         self.first_token_ms: deque[int] = deque(maxlen=1000)
@@ -305,15 +324,16 @@ class Stage:
 
     def save(self, npc_ids: Iterable[str] = ()) -> dict[str, Any]:
         """The state of NPCs (all by default) as JSON values."""
-        saved = {}
-        for npc_id in npc_ids or self._actors:
-            npc = self._actor(npc_id).npc
-            saved[npc_id] = {
-                "definition": npc.definition.id,
-                **npc.save(self._clock.now_s()),
-                "actions": self._scene.hands.tracker.save(npc_id),
-            }
-        return saved
+        return {npc_id: self.save_npc(npc_id) for npc_id in npc_ids or self.npc_ids}
+
+    def save_npc(self, npc_id: str) -> dict[str, Any]:
+        """The state of one NPC as JSON values; raises SessionError (`unknown_npc`)."""
+        npc = self._actor(npc_id).npc
+        return {
+            "definition": npc.definition.id,
+            **npc.save(self._clock.now_s()),
+            "actions": self._scene.hands.tracker.save(npc_id),
+        }
 
     def load(self, saved: Mapping[str, Any], definition_of: Callable[[str], NpcDefinition]) -> None:
         """Put NPCs back as `save` gave them, all or none; those not spawned are spawned.
@@ -321,26 +341,94 @@ class Stage:
         Transitions are told with the event `load`. Raises NpcBrainError (`bad_blob`,
         `bad_definition`, `too_many_npcs`), after which all is as before.
         """
-        self._check_room(len(saved.keys() - self._actors.keys()))
-        before = {npc_id: self._kept(npc_id) for npc_id in saved}
+        cast = self.rehearse(saved.items(), self.living(), definition_of)
         try:
-            loaded = [
-                self._restored(npc_id, entry, definition_of) for npc_id, entry in saved.items()
-            ]
-        except Exception:
-            for npc_id, (memories, actions) in before.items():
-                self._store.restore(npc_id, memories)
-                self._scene.hands.tracker.load(npc_id, actions)
+            self.check(cast)
+        except NpcBrainError:
+            self.forget(cast.memories.values())
             raise
-        for npc in loaded:
-            known = self._actors.get(npc.npc_id)
+        self.forget(self.take_up(cast))
+        for npc_id in saved:
+            self.tell_loaded(npc_id)
+
+    def living(self) -> dict[str, NpcDefinition]:
+        """The definitions of the living NPCs, by their ids."""
+        return {npc_id: actor.npc.definition for npc_id, actor in self._actors.items()}
+
+    def rehearse(
+        self,
+        saved: Iterable[tuple[str, Any]],
+        living: Mapping[str, NpcDefinition],
+        definition_of: Callable[[str], NpcDefinition],
+    ) -> Cast:
+        """Make NPCs of what `save` gave, beside those on the stage, which go on undisturbed.
+
+        May be called from any thread, and is ended by `close`. The result is for `check` and
+        `take_up`; where that does not come about, its memories are for `forget`.
+
+        Raises:
+            NpcBrainError: As `load`.
+        """
+        cast, definitions = Cast(), dict[str, NpcDefinition]()
+        try:
+            for npc_id, entry in saved:
+                if len(cast.actors) >= self._max_npcs:
+                    raise _too_many(len(cast.actors) + 1, self._max_npcs)
+                if self._is_closed:
+                    raise SessionError("the session has ended", code=ErrorCode.UNKNOWN_SESSION)
+                if not _NPC_ID.fullmatch(npc_id):
+                    raise _damaged(npc_id, "that is no id")
+                name = entry.get("definition") if isinstance(entry, dict) else None
+                if not isinstance(name, str):
+                    raise _damaged(npc_id, "it names no definition")
+                known = living.get(npc_id)
+                if known is None or known.id != name:
+                    known = definitions.get(name) or definition_of(name)
+                    definitions[name] = known
+                npc = self._make(npc_id, known)
+                cast.actions[npc_id] = self._scene.hands.tracker.loaded(
+                    npc_id, entry.get("actions")
+                )
+                try:
+                    cast.memories[npc_id] = npc.restore(entry, self._clock.now_s())
+                except NpcBrainError as error:
+                    raise _damaged(npc_id, error.message) from error
+                cast.actors[npc_id] = _Actor(npc)
+        except BaseException:
+            self.forget(cast.memories.values())
+            raise
+        return cast
+
+    def check(self, cast: Cast) -> None:
+        """Raise NpcBrainError when `take_up` would not do now; it follows without waiting."""
+        self._check_room(len(cast.actors.keys() - self._actors.keys()))
+        self._scene.hands.tracker.check(cast.actions)
+
+    def take_up(self, cast: Cast) -> list[int]:
+        """Put NPCs in their places, in one go; each is to be told by `tell_loaded`.
+
+        Returns the memories that nobody has any more, for `forget`.
+        """
+        for npc_id in cast.actors:
+            known = self._actors.get(npc_id)
             for turn in list(known.turns.values()) if known else ():
                 turn.cancel("loaded")
-            self._actors[npc.npc_id] = _Actor(npc)
-            self._port.notify(npc.npc_id, self.current(npc.npc_id, "load"))
+        self._scene.hands.take_up(cast.actions)
+        self._actors.update(cast.actors)
+        return self._store.exchange(cast.memories)
+
+    def tell_loaded(self, npc_id: str) -> None:
+        """Tell where a loaded NPC is."""
+        self._port.notify(npc_id, self.current(npc_id, "load"))
+
+    def forget(self, memories: Iterable[int]) -> None:
+        """Free memories that nobody has; from any thread."""
+        if not self._is_closed:
+            self._store.drop(memories)
 
     async def close(self) -> None:
         """End everything."""
+        self._is_closed = True
         self.cancel_all_turns("closed")
         for npc_id in list(self._actors):
             self._scene.hands.drop(npc_id)
@@ -364,11 +452,7 @@ class Stage:
 
     def _check_room(self, num_more: int) -> None:
         if len(self._actors) + num_more > self._max_npcs:
-            raise SessionError(
-                f"{num_more} more than the {len(self._actors)} NPCs that live already are more than"
-                f" the limit of {self._max_npcs}",
-                code=ErrorCode.TOO_MANY_NPCS,
-            )
+            raise _too_many(len(self._actors) + num_more, self._max_npcs)
 
     def _make(self, npc_id: str, definition: NpcDefinition) -> Npc:
         known = self._machines.get(definition.id)
@@ -377,26 +461,6 @@ class Stage:
             self._machines[definition.id] = known
         seed = None if self._seed is None else f"{self._seed}/{npc_id}"
         return Npc(npc_id, *known, self._store, seed=seed)
-
-    def _kept(self, npc_id: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        return self._store.to_json(npc_id), self._scene.hands.tracker.save(npc_id)
-
-    def _restored(
-        self, npc_id: str, entry: Any, definition_of: Callable[[str], NpcDefinition]
-    ) -> Npc:
-        try:
-            name, actions = str(entry["definition"]), list(entry["actions"])
-        except (KeyError, TypeError) as error:
-            raise SessionError(
-                f"the saved state of npc {npc_id!r} is damaged: {error!r}", code=ErrorCode.BAD_BLOB
-            ) from error
-        known = self._actors.get(npc_id)
-        is_same = known is not None and known.npc.definition.id == name
-        definition = known.npc.definition if known and is_same else definition_of(name)
-        npc = self._make(npc_id, definition)
-        npc.restore(entry, self._clock.now_s())
-        self._scene.hands.tracker.load(npc_id, actions)
-        return npc
 
     def _begin(self, actor: _Actor, prospect: Prospect, limit_s: float, priority: int = 0) -> Turn:
         self._last_turn_id += 1
@@ -500,3 +564,15 @@ class Stage:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _damaged(npc_id: str, how: str) -> SessionError:
+    return SessionError(
+        f"the saved state of npc {npc_id!r:.70} is damaged: {how}", code=ErrorCode.BAD_BLOB
+    )
+
+
+def _too_many(num: int, limit: int) -> SessionError:
+    return SessionError(
+        f"that would make {num} NPCs, the limit is {limit}", code=ErrorCode.TOO_MANY_NPCS
+    )

@@ -127,7 +127,12 @@ class Blackboard(Mapping[str, Scalar]):
 
         Keys that the file no longer declares, or declares with another type, are left at their
         first values: a patched game must load old saves.
+
+        Raises:
+            BlackboardError: `saved` is no map.
         """
+        if not isinstance(saved, Mapping):
+            raise BlackboardError("a saved blackboard is damaged: it is no map")
         for key, value in saved.items():
             if key in self.kinds:
                 try:

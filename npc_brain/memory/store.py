@@ -43,9 +43,9 @@ _STOP_WORDS = frozenset(_STOP_WORDS_TEXT.split())
 
 _SCHEMA = """
 CREATE TABLE memory (
-    id INTEGER PRIMARY KEY, npc_id TEXT NOT NULL, subject_id TEXT NOT NULL, text TEXT NOT NULL,
+    id INTEGER PRIMARY KEY, set_id INTEGER NOT NULL, subject_id TEXT NOT NULL, text TEXT NOT NULL,
     num_recalls INTEGER NOT NULL DEFAULT 0, vector BLOB,
-    UNIQUE (npc_id, text)
+    UNIQUE (set_id, text)
 );
 CREATE VIRTUAL TABLE words USING fts5(
     text, subject_id, content=memory, content_rowid=id,
@@ -74,6 +74,9 @@ class MemoryStore:
 
     May be called from any thread; calls wait for each other. With an encoder `recall` takes some
     5 ms and more after a load, so the socket loop should not call it.
+
+    The memories of an NPC are a set with a number, so that those of a saved game can be put down
+    while the NPC goes on with its own, and all be exchanged in one go.
     """
 
     def __init__(
@@ -95,6 +98,8 @@ class MemoryStore:
         self._encoder: Encoder | None = None
         self._max_memories = max_memories
         self._lock = threading.Lock()
+        self._set_ids: dict[str, int] = {}
+        self._last_set_id = 0
         self._db = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
         try:
             self._db.executescript(_SCHEMA)
@@ -119,7 +124,7 @@ class MemoryStore:
         kept = _kept(text)
         if kept:
             with self._lock:
-                self._add(npc_id, kept, subject_id or "", 0)
+                self._add(self._set_of(npc_id), kept, subject_id or "")
 
     def recall(self, npc_id: str, query: str, limit: int = 3) -> list[str]:
         """The memories nearest to `query`, best first.
@@ -128,27 +133,27 @@ class MemoryStore:
         """
         words = [word for word in _WORD.findall(query.lower()) if word not in _STOP_WORDS]
         with self._lock:
+            set_id = self._set_of(npc_id)
             if not words:
-                found = self._newest(npc_id, limit)
+                found = self._newest(set_id, limit)
             else:
-                rankings = [self._by_words(npc_id, words[:_MAX_QUERY_WORDS])]
+                rankings = [self._by_words(set_id, words[:_MAX_QUERY_WORDS])]
                 encoder = self._use_current_encoder()
                 if encoder is not None:
-                    rankings.append(self._by_meaning(encoder, npc_id, query))
+                    rankings.append(self._by_meaning(encoder, set_id, query))
                 found = _fused(rankings)[:limit]
             return [self._recalled(memory_id) for memory_id in found]
 
     def forget(self, npc_id: str) -> None:
         """Drop all memories of an NPC."""
-        with self._lock:
-            self._db.execute("DELETE FROM memory WHERE npc_id = ?", (npc_id,))
+        self.drop([self._set_ids.pop(npc_id, 0)])
 
     def to_json(self, npc_id: str) -> list[dict[str, Any]]:
         """The memories of an NPC as JSON, oldest first."""
         with self._lock:
             rows = self._db.execute(
-                "SELECT text, subject_id, num_recalls FROM memory WHERE npc_id = ? ORDER BY id",
-                (npc_id,),
+                "SELECT text, subject_id, num_recalls FROM memory WHERE set_id = ? ORDER BY id",
+                (self._set_ids.get(npc_id, 0),),
             ).fetchall()
         return [
             {"text": text, "subject_id": subject_id, "num_recalls": num_recalls}
@@ -161,45 +166,77 @@ class MemoryStore:
         Raises:
             NpcBrainError: `saved` is not such a value (`bad_blob`); nothing was changed.
         """
-        try:
-            rows = [
-                (str(row["text"])[:MAX_TEXT_CHARS], str(row["subject_id"]), int(row["num_recalls"]))
-                for row in saved
-            ]
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise NpcBrainError(
-                f"saved memories are damaged: {error}", code=ErrorCode.BAD_BLOB
-            ) from error
-        self.forget(npc_id)
+        self.drop(self.exchange({npc_id: self.put_down(saved)}))
+
+    def put_down(self, saved: Iterable[Mapping[str, Any]]) -> int:
+        """Keep the memories of `to_json` for `exchange`, or `drop`; returns their set's number.
+
+        Raises:
+            NpcBrainError: `saved` is not such a value, or more than an NPC can have (`bad_blob`).
+        """
+        if not isinstance(saved, list | tuple):
+            raise _damaged("they are no list")
+        if len(saved) > self._max_memories:
+            raise _damaged(f"there are {len(saved)}, an NPC has at most {self._max_memories}")
+        rows = [_row(row) for row in saved]
         with self._lock:
-            for text, subject_id, num_recalls in rows:
-                self._add(npc_id, text, subject_id, max(0, min(num_recalls, 2**31)))
+            set_id = self._new_set()
+            self._db.execute("BEGIN")
+            self._db.executemany(
+                "INSERT OR IGNORE INTO memory (set_id, text, subject_id, num_recalls)"
+                " VALUES (?, ?, ?, ?)",
+                [(set_id, *row) for row in rows if row[0]],
+            )
+            self._db.execute("COMMIT")
+        return set_id
 
-    def _add(self, npc_id: str, text: str, subject_id: str, num_recalls: int) -> None:
+    def exchange(self, set_ids: Mapping[str, int]) -> list[int]:
+        """Give NPCs the memories that were put down; returns the numbers of those they had."""
+        with self._lock:
+            had = [self._set_ids[npc_id] for npc_id in set_ids if npc_id in self._set_ids]
+            self._set_ids.update(set_ids)
+        return had
+
+    def drop(self, set_ids: Iterable[int]) -> None:
+        """Free memories that no NPC has any more."""
+        for set_id in set_ids:
+            with self._lock:
+                self._db.execute("DELETE FROM memory WHERE set_id = ?", (set_id,))
+
+    def _set_of(self, npc_id: str) -> int:
+        if npc_id not in self._set_ids:
+            self._set_ids[npc_id] = self._new_set()
+        return self._set_ids[npc_id]
+
+    def _new_set(self) -> int:
+        self._last_set_id += 1
+        return self._last_set_id
+
+    def _add(self, set_id: int, text: str, subject_id: str) -> None:
         self._db.execute(
-            "INSERT INTO memory (npc_id, subject_id, text, num_recalls) VALUES (?, ?, ?, ?)"
-            " ON CONFLICT (npc_id, text) DO UPDATE SET num_recalls = num_recalls + 1",
-            (npc_id, subject_id, text, num_recalls),
+            "INSERT INTO memory (set_id, subject_id, text) VALUES (?, ?, ?)"
+            " ON CONFLICT (set_id, text) DO UPDATE SET num_recalls = num_recalls + 1",
+            (set_id, subject_id, text),
         )
         self._db.execute(
-            "DELETE FROM memory WHERE id IN (SELECT id FROM memory WHERE npc_id = ?1"
+            "DELETE FROM memory WHERE id IN (SELECT id FROM memory WHERE set_id = ?1"
             " ORDER BY num_recalls, id LIMIT max(0,"
-            " (SELECT count(*) FROM memory WHERE npc_id = ?1) - ?2))",
-            (npc_id, self._max_memories),
+            " (SELECT count(*) FROM memory WHERE set_id = ?1) - ?2))",
+            (set_id, self._max_memories),
         )
 
-    def _newest(self, npc_id: str, limit: int) -> list[int]:
+    def _newest(self, set_id: int, limit: int) -> list[int]:
         rows = self._db.execute(
-            "SELECT id FROM memory WHERE npc_id = ? ORDER BY id DESC LIMIT ?", (npc_id, limit)
+            "SELECT id FROM memory WHERE set_id = ? ORDER BY id DESC LIMIT ?", (set_id, limit)
         )
         return [row[0] for row in rows]
 
-    def _by_words(self, npc_id: str, words: Sequence[str]) -> list[int]:
+    def _by_words(self, set_id: int, words: Sequence[str]) -> list[int]:
         match = " OR ".join(f'"{word}"' for word in words)
         rows = self._db.execute(
             "SELECT memory.id FROM words JOIN memory ON memory.id = words.rowid"
-            " WHERE words MATCH ? AND npc_id = ? ORDER BY bm25(words), memory.id DESC LIMIT ?",
-            (match, npc_id, _MAX_CANDIDATES),
+            " WHERE words MATCH ? AND set_id = ? ORDER BY bm25(words), memory.id DESC LIMIT ?",
+            (match, set_id, _MAX_CANDIDATES),
         )
         return [row[0] for row in rows]
 
@@ -211,10 +248,10 @@ class MemoryStore:
             self._encoder = encoder
         return encoder
 
-    def _by_meaning(self, encoder: Encoder, npc_id: str, query: str) -> list[int]:
-        self._encode_missing(encoder, npc_id)
+    def _by_meaning(self, encoder: Encoder, set_id: int, query: str) -> list[int]:
+        self._encode_missing(encoder, set_id)
         rows = self._db.execute(
-            "SELECT id, vector FROM memory WHERE npc_id = ? AND vector IS NOT NULL", (npc_id,)
+            "SELECT id, vector FROM memory WHERE set_id = ? AND vector IS NOT NULL", (set_id,)
         ).fetchall()
         if not rows:
             return []
@@ -223,12 +260,12 @@ class MemoryStore:
         best = np.argsort(-cosines, kind="stable")[:_MAX_CANDIDATES]
         return [rows[index][0] for index in best if cosines[index] >= MIN_COSINE]
 
-    def _encode_missing(self, encoder: Encoder, npc_id: str) -> None:
+    def _encode_missing(self, encoder: Encoder, set_id: int) -> None:
         """Encode the newest memories that have no vector yet, a bounded number at once."""
         rows = self._db.execute(
-            "SELECT id, text FROM memory WHERE npc_id = ? AND vector IS NULL"
+            "SELECT id, text FROM memory WHERE set_id = ? AND vector IS NULL"
             " ORDER BY id DESC LIMIT ?",
-            (npc_id, _MAX_ENCODED_AT_ONCE),
+            (set_id, _MAX_ENCODED_AT_ONCE),
         ).fetchall()
         if rows:
             vectors = encoder.encode([text for _, text in rows])
@@ -262,6 +299,23 @@ class NpcMemory:
     def recall(self, query: str, limit: int = 3) -> list[str]:
         """The memories nearest to `query`, best first."""
         return self._store.recall(self._npc_id, query, limit)
+
+
+def _row(saved: Any) -> tuple[str, str, int]:
+    """One memory of a save: its text, whom it is about, how often it was recalled."""
+    values = (
+        [saved.get(key) for key in ("text", "subject_id", "num_recalls")]
+        if (isinstance(saved, dict))
+        else []
+    )
+    match values:
+        case [str(text), str(subject_id), int(num_recalls)] if len(subject_id) <= MAX_TEXT_CHARS:
+            return _kept(text), subject_id, max(0, min(num_recalls, 2**31))
+    raise _damaged("one has no text, no subject or no count")
+
+
+def _damaged(how: str) -> NpcBrainError:
+    return NpcBrainError(f"saved memories are damaged: {how}", code=ErrorCode.BAD_BLOB)
 
 
 def _kept(text: str) -> str:

@@ -12,6 +12,8 @@ from npc_brain.errors import ErrorCode, NpcBrainError
 from npc_brain.inference.chat import Media
 from npc_brain.plain_text import plain_text
 
+MAX_OUTCOMES = 100
+"""Of one turn of a saved transcript; a turn makes a dozen calls at most."""
 MAX_MEDIA = 2
 """Turns whose pictures and sounds are kept; of older ones only the text is."""
 
@@ -97,17 +99,11 @@ class Transcript:
         Raises:
             NpcBrainError: `saved` is not such a value (`bad_blob`).
         """
-        try:
-            turns = [
-                (turn["speaker_id"], turn["text"], tuple(turn.get("outcomes", ())))
-                for turn in saved
-            ]
-            if not all(isinstance(text, str) for turn in turns for text in (*turn[:2], *turn[2])):
-                raise TypeError("texts must be strings")
-        except (AttributeError, KeyError, TypeError) as error:
-            raise NpcBrainError(
-                f"a saved transcript is damaged: {error}", code=ErrorCode.BAD_BLOB
-            ) from error
+        if not isinstance(saved, list | tuple):
+            raise _damaged("it is no list")
+        if len(saved) > self._max_turns:
+            raise _damaged(f"it has {len(saved)} turns, at most {self._max_turns} are kept")
+        turns = [_turn(turn) for turn in saved]
         self.clear()
         for speaker_id, text, outcomes in turns:
             self.add(speaker_id, text, outcomes)
@@ -126,3 +122,18 @@ class Transcript:
             drop += 1
         del self._turns[:drop]
         self._num_chars = num_chars
+
+
+def _turn(saved: Any) -> tuple[str, str, tuple[str, ...]]:
+    """One turn of a save: who spoke, what was said, what came of tools."""
+    if isinstance(saved, dict):
+        outcomes = saved.get("outcomes", ())
+        if isinstance(outcomes, list | tuple) and len(outcomes) <= MAX_OUTCOMES:
+            match [saved.get("speaker_id"), saved.get("text"), *outcomes]:
+                case [str(speaker_id), str(text), *rest] if all(isinstance(s, str) for s in rest):
+                    return speaker_id, text, tuple(map(str, rest))
+    raise _damaged("a turn has no speaker, no text or no outcomes")
+
+
+def _damaged(how: str) -> NpcBrainError:
+    return NpcBrainError(f"a saved transcript is damaged: {how}", code=ErrorCode.BAD_BLOB)

@@ -20,6 +20,10 @@ from npc_brain.npc.state_machine import Machine, MachineState, Step
 from npc_brain.world.model import Scalar
 from npc_brain.world.world import World
 
+MAX_MET = 1000
+"""Of those it has met, how many a saved NPC knows; others it greets again."""
+_MAX_ID_CHARS = 64
+
 
 class Npc:
     """A living NPC.
@@ -122,29 +126,34 @@ class Npc:
             "blackboard": self.blackboard.to_json(),
             "transcript": self.transcript.to_json(),
             "memories": self._store.to_json(self.npc_id),
-            "met": sorted(self.met),
+            "met": sorted(self.met)[:MAX_MET],
             "last_speaker_id": self.last_speaker_id,
         }
 
-    def restore(self, saved: Mapping[str, Any], now_s: float) -> None:
-        """Take up what `save` gave.
+    def restore(self, saved: Mapping[str, Any], now_s: float) -> int:
+        """Take up what `save` gave, but for its memories, which are put down in the store.
+
+        So a whole stage can be restored beside the one that goes on, from any thread.
+
+        Returns:
+            The number of its memories, for `MemoryStore.exchange`.
 
         Raises:
             NpcBrainError: It is damaged (`bad_blob`).
         """
+        met, last = saved.get("met"), saved.get("last_speaker_id", "")
+        if not isinstance(met, list) or not all(map(_is_id, met)) or len(met) > MAX_MET:
+            raise _damaged(f"those it has met are no list of up to {MAX_MET} ids")
+        if last is not None and not _is_id(last):
+            raise _damaged("whom it spoke with last is no id")
         try:
-            self.state = self.machine.restore(saved["machine"], now_s)
-            self.blackboard.restore(saved["blackboard"])
-            self.transcript.restore(saved["transcript"])
-            self._store.restore(self.npc_id, saved["memories"])
-            self.met = {str(speaker_id) for speaker_id in saved["met"]}
-            last = saved["last_speaker_id"]
-            self.last_speaker_id = None if last is None else str(last)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise NpcBrainError(
-                f"the saved state of {self.npc_id!r} is damaged: {error!r}",
-                code=ErrorCode.BAD_BLOB,
-            ) from error
+            self.state = self.machine.restore(saved.get("machine", {}), now_s)
+            self.blackboard.restore(saved.get("blackboard", ()))
+            self.transcript.restore(saved.get("transcript", ""))
+            self.met, self.last_speaker_id = set(met), last
+            return self._store.put_down(saved.get("memories", ""))
+        except NpcBrainError as error:
+            raise _damaged(error.message) from error
 
     def forget(self) -> None:
         """Drop its memories, as when it despawns."""
@@ -158,3 +167,11 @@ class Npc:
                 self.blackboard.set(effect.key, effect.value)
         self._seen = (self.blackboard.revision, world.revision)
         return step
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= _MAX_ID_CHARS
+
+
+def _damaged(how: str) -> NpcBrainError:
+    return NpcBrainError(how, code=ErrorCode.BAD_BLOB)

@@ -38,6 +38,9 @@ from npc_brain.world.model import Scalar
 MAX_CHAIN = 32
 """Moves and events in one step, so that guards that lead in a circle end."""
 
+MAX_ELAPSED_S = 1e12
+"""Of a saved state."""
+
 SPAWN = "spawn"
 HEARD = "heard"
 CONVERSATION_ENDED = "conversation_ended"
@@ -169,17 +172,22 @@ class Machine:
         Raises:
             NpcBrainError: `saved` is not such a value (`bad_blob`).
         """
-        try:
-            name, used = saved["state"], frozenset(saved["used"])
-            elapsed = [float(seconds) for seconds in saved["elapsed_s"]]
-            if not all(isinstance(key, str) for key in (name, *used)):
-                raise TypeError("names must be strings")
-            if not all(math.isfinite(seconds) for seconds in elapsed):
-                raise ValueError("times must be finite")
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise NpcBrainError(
-                f"a saved machine state is damaged: {error}", code=ErrorCode.BAD_BLOB
-            ) from error
+        values = (
+            [saved.get(key) for key in ("state", "used", "elapsed_s")]
+            if (isinstance(saved, dict))
+            else []
+        )
+        match values:
+            case [str(name), [*keys], [*times]] if all(
+                isinstance(key, str) for key in keys
+            ) and all(_is_time(seconds) for seconds in times):
+                used, elapsed = frozenset(keys), [float(seconds) for seconds in times]
+            case _:
+                raise NpcBrainError(
+                    "a saved machine state is damaged: it has no state, no used reactions or no "
+                    "times",
+                    code=ErrorCode.BAD_BLOB,
+                )
         node = self.nodes.get(name)
         if node is None or node.leaf != name:
             node, elapsed = self.nodes[self.nodes[self.initial].leaf], []
@@ -215,6 +223,11 @@ def tool_end_event(tool: Tool, *, is_done: bool) -> tuple[str, str]:
     `TOOL_done` or `TOOL_failed`; the tool's own `done_event` is another name of the former.
     """
     return (f"{tool.name}_done", tool.done_event) if is_done else (f"{tool.name}_failed", "")
+
+
+def _is_time(value: Any) -> bool:
+    """Whether `value` is a finite number of seconds; none is longer than a few lives of a game."""
+    return isinstance(value, int | float) and abs(value) < MAX_ELAPSED_S
 
 
 def _all_moves(node: Node) -> list[Move]:

@@ -224,14 +224,21 @@ class ToolCallResult(Body):
 
 @_inbound("state.save")
 class StateSave(Body):
-    """Asks for the state of NPCs (empty: of all). Answered by `state.saved`."""
+    """Asks for the state of NPCs (empty: of all). Answered by `state.saved`.
+
+    Later messages of the session wait for the answer, but for `ping`.
+    """
 
     npc_ids: tuple[Id, ...] = ()
 
 
 @_inbound("state.load")
 class StateLoad(Body):
-    """Puts NPCs back as they were saved; those not spawned are spawned. Answered by `ok`."""
+    """Puts NPCs back as they were saved; those not spawned are spawned. Answered by `ok`.
+
+    All of them or, with an `error`, none; an `npc.state` for each follows the answer. Later
+    messages of the session wait for that, but for `ping`.
+    """
 
     blob: bytes
 

@@ -2,11 +2,18 @@
 
 Every message is answered by exactly one reply or `error`. Knows messages and sessions; frames come
 from and go to a transport that it does not know.
+
+A session may take its time over a message (`registry.Work`). Its later messages then wait their
+turn, but for `ping`; other sessions go on.
 """
 
+import asyncio
 import hmac
 import logging
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from npc_brain.clock import Clock
 from npc_brain.errors import ErrorCode, NpcBrainError, ProtocolError, SessionError
@@ -26,13 +33,18 @@ from npc_brain.protocol.messages import (
     Welcome,
 )
 from npc_brain.session.peer import Deliver, Peer
-from npc_brain.session.registry import SessionRegistry
+from npc_brain.session.registry import Session, SessionRegistry, Work
 from npc_brain.session.wrong_tokens import WrongTokens
 
 HELLO_TIMEOUT_S = 10.0
 """A connection that has not begun a session by then is forgotten, and closed by the transport."""
 MAX_BYTES_BEFORE_HELLO = 4096
 """Whoever has not shown the token gets no work done: larger frames are not even read."""
+
+MAX_WAITING = 256
+"""Messages of a session that may wait while it works; more are refused, to be sent again."""
+MAX_WAITING_BYTES = 16 * 2**20
+"""Of all of them together."""
 
 _log = logging.getLogger(__name__)
 
@@ -68,6 +80,7 @@ class Dispatcher:
         self._started_s = clock.now_s()
         self._peers: dict[bytes, Peer] = {}
         self._wrong_tokens = WrongTokens(clock)
+        self._working: dict[Session, _Line] = {}
 
     @property
     def is_holding(self) -> bool:
@@ -130,28 +143,78 @@ class Dispatcher:
         if peer.is_lost:
             self.lose(identity)
 
+    async def stop(self) -> None:
+        """End the work under way; what waits for it is not answered any more."""
+        tasks = [line.task for line in self._working.values() if line.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
     def _answer(self, peer: Peer, frames: Sequence[bytes]) -> None:
-        reply_to: int | None = None
-        npc_id: str | None = None
-        try:
+        with self._refusing(peer) as about:
             envelope = self._read(peer, frames)
-            reply_to, npc_id = envelope.id, envelope.npc_id
+            about.id, about.npc_id = envelope.id, envelope.npc_id
             peer.note_id(envelope.id)
-            self._act(peer, envelope)
+            session = self._registry.session_of(peer)
+            line = self._working.get(session) if session is not None else None
+            if line is not None and not isinstance(envelope.body, Ping):
+                line.put(peer, envelope, sum(map(len, frames)))
+            else:
+                self._act(peer, envelope)
+
+    @contextmanager
+    def _refusing(self, peer: Peer) -> Iterator["_About"]:
+        """Answer what is raised about a message with an `error`."""
+        about = _About()
+        try:
+            yield about
         except DecodeError as e:
-            self._refuse(peer, e, reply_to if e.reply_to is None else e.reply_to, npc_id)
+            self._refuse(peer, e, about.id if e.reply_to is None else e.reply_to, about.npc_id)
         except NpcBrainError as e:
-            self._refuse(peer, e, reply_to, npc_id)
+            self._refuse(peer, e, about.id, about.npc_id)
         except Exception:
             _log.exception(
-                "message %s about npc %s from %r failed", reply_to, npc_id, peer.identity
+                "message %s about npc %s from %r failed", about.id, about.npc_id, peer.identity
             )
             fault = NpcBrainError(
                 "a fault in the sidecar; the message was not acted upon",
                 code=ErrorCode.INTERNAL,
                 hint="The sidecar's log has the details. Please report it.",
             )
-            self._refuse(peer, fault, reply_to, npc_id)
+            self._refuse(peer, fault, about.id, about.npc_id)
+
+    async def _work(self, session: Session, line: "_Line") -> None:
+        """Do a session's work, and then what has waited for it."""
+        try:
+            while line.work is not None or line.waiting:
+                if line.work is not None:
+                    (peer, envelope, work), line.work = line.work, None
+                    await self._do(peer, envelope, work)
+                else:
+                    peer, envelope = line.take()
+                    with peer.replying(), self._refusing(peer) as about:
+                        about.id, about.npc_id = envelope.id, envelope.npc_id
+                        self._act(peer, envelope)
+                    await asyncio.sleep(0)
+        finally:
+            del self._working[session]
+
+    async def _do(self, peer: Peer, envelope: Envelope, work: Work) -> None:
+        has_replied = False
+
+        def reply(body: Body) -> None:
+            nonlocal has_replied
+            has_replied = True
+            peer.send(body, reply_to=envelope.id, npc_id=envelope.npc_id)
+
+        with self._refusing(peer) as about:
+            about.id, about.npc_id = envelope.id, envelope.npc_id
+            try:
+                await work(reply)
+            except Exception:
+                if not has_replied:
+                    raise
+                _log.exception("what follows from message %d failed", envelope.id)
 
     def _read(self, peer: Peer, frames: Sequence[bytes]) -> Envelope:
         if len(frames) != 1:
@@ -180,10 +243,23 @@ class Dispatcher:
         elif isinstance(body, Goodbye):
             reply = Ok()
         else:
-            reply = session.handle(envelope)
+            answer = session.handle(envelope)
+            if not isinstance(answer, Body):
+                self._begin(session, peer, envelope, answer)
+                return
+            reply = answer
         peer.send(reply, reply_to=envelope.id, npc_id=envelope.npc_id)
         if isinstance(body, Goodbye):
             self._registry.end(peer)
+
+    def _begin(self, session: Session, peer: Peer, envelope: Envelope, work: Work) -> None:
+        line = self._working.get(session)
+        if line is None:
+            line = self._working[session] = _Line()
+            line.work = (peer, envelope, work)
+            line.task = asyncio.get_running_loop().create_task(self._work(session, line))
+        else:
+            line.work = (peer, envelope, work)
 
     def _hello(self, peer: Peer, message_id: int, hello: Hello) -> None:
         if hello.protocol[0] != PROTOCOL_VERSION[0]:
@@ -222,6 +298,42 @@ class Dispatcher:
             code=error.code, message=error.message, hint=error.hint, retryable=error.retryable
         )
         peer.send(body, reply_to=reply_to, npc_id=npc_id)
+
+
+@dataclass(slots=True)
+class _About:
+    """The message that an error would be about."""
+
+    id: int | None = None
+    npc_id: str | None = None
+
+
+@dataclass(slots=True)
+class _Line:
+    """What a session works on, and what has to wait for that."""
+
+    work: tuple[Peer, Envelope, Work] | None = None
+    waiting: deque[tuple[Peer, Envelope, int]] = field(default_factory=deque)
+    num_bytes: int = 0
+    task: asyncio.Task[None] | None = None
+
+    def put(self, peer: Peer, envelope: Envelope, num_bytes: int) -> None:
+        """Let a message wait; raises SessionError (`too_many_queued`) when there are too many."""
+        if len(self.waiting) >= MAX_WAITING or self.num_bytes + num_bytes > MAX_WAITING_BYTES:
+            raise SessionError(
+                f"{len(self.waiting)} messages wait for an earlier one already",
+                code=ErrorCode.TOO_MANY_QUEUED,
+                hint="wait for the answer to `state.save` or `state.load`",
+                retryable=True,
+            )
+        self.waiting.append((peer, envelope, num_bytes))
+        self.num_bytes += num_bytes
+
+    def take(self) -> tuple[Peer, Envelope]:
+        """The message that has waited longest."""
+        peer, envelope, num_bytes = self.waiting.popleft()
+        self.num_bytes -= num_bytes
+        return peer, envelope
 
 
 def _hello_first(what: str) -> DecodeError:

@@ -6,7 +6,7 @@ clock: no sockets, no tasks.
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,11 +19,21 @@ Outbox = Callable[[Body, str | None], None]
 """Sends a message that answers none, about an NPC or (None) the session; drops it once detached."""
 
 
+Reply = Callable[[Body], None]
+Work = Callable[[Reply], Awaitable[None]]
+"""What takes a while: sends its reply, once, and then whatever follows from it; may wait.
+
+Raises NpcBrainError instead of replying when the message cannot be acted upon.
+"""
+
+
 class Session(Protocol):
     """What the dispatcher needs of a session. All calls come from the event loop."""
 
-    def handle(self, envelope: Envelope) -> Body:
-        """Act upon a message and return the body of its reply.
+    def handle(self, envelope: Envelope) -> Body | Work:
+        """Act upon a message and return the body of its reply, or the work that it takes.
+
+        While that is done nothing else but `attach`, `detach` and `close` is called.
 
         Raises:
             NpcBrainError: The message cannot be acted upon; becomes an `error` reply.

@@ -2,10 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from math import isfinite
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 
 from npc_brain.clock import Clock
 from npc_brain.decision.events import (
@@ -17,21 +20,23 @@ from npc_brain.decision.events import (
     TurnStarted,
 )
 from npc_brain.decision.mind import Mind
-from npc_brain.decision.stage import Stage
-from npc_brain.errors import ErrorCode, SessionError
+from npc_brain.decision.stage import Cast, Stage
+from npc_brain.errors import ErrorCode, NpcBrainError, SessionError
 from npc_brain.inference.chat import BackendStats, Picture, Sound
 from npc_brain.npc.definition import NpcDefinition
 from npc_brain.npc.npc_files import NpcLibrary
 from npc_brain.npc.state_machine import SPAWN
 from npc_brain.protocol import messages as m
-from npc_brain.session.registry import Outbox
-from npc_brain.session.saved_state import pack_state, unpack_state
+from npc_brain.session.registry import Outbox, Reply, Work
+from npc_brain.session.saved_state import pack_npc, pack_state, unpack_state
 from npc_brain.tools.custom import custom_tool
 
 TICK_S = 0.05
 """How often time passes for NPCs."""
 
 _log = logging.getLogger(__name__)
+_SLICE_S = 0.005
+_Result = TypeVar("_Result")
 
 
 class StageSession:
@@ -63,12 +68,14 @@ class StageSession:
             max_queued_turns=limits.max_queued_turns,
         )
         self._first_state = StateChanged(None, "", SPAWN, {})
+        self._thread: ThreadPoolExecutor | None = None
+        self._is_telling = False
         self._ticking = asyncio.create_task(self._tick())
 
     # --- session.registry.Session ------------------------------------------------------------
 
-    def handle(self, envelope: m.Envelope) -> m.Body:
-        """Act upon a message and return the body of its reply; raises NpcBrainError."""
+    def handle(self, envelope: m.Envelope) -> m.Body | Work:
+        """Act upon a message; raises NpcBrainError."""
         handler = _HANDLERS.get(type(envelope.body))
         if handler is None:
             raise SessionError(
@@ -90,6 +97,8 @@ class StageSession:
         self._outbox = None
         self._ticking.cancel()
         await self.stage.close()
+        if self._thread is not None:
+            self._thread.shutdown(wait=False, cancel_futures=True)
 
     # --- decision.events.EnginePort ----------------------------------------------------------
 
@@ -194,15 +203,59 @@ class StageSession:
         self.stage.resolve_call(body.call_id, body.ok, body.result, body.error)
         return m.Ok()
 
-    def _save(self, _: str, body: m.StateSave) -> m.Body:
-        return m.StateSaved(blob=pack_state(self.stage.save(body.npc_ids)))
+    def _save(self, _: str, body: m.StateSave) -> Work:
+        return partial(self._save_aside, body.npc_ids)
 
-    def _load(self, _: str, body: m.StateLoad) -> m.Body:
-        def definition_of(name: str) -> NpcDefinition:
-            return self._library.find(name, name, self.stage.tools)
+    def _load(self, _: str, body: m.StateLoad) -> Work:
+        return partial(self._load_aside, body.blob)
 
-        self.stage.load(unpack_state(body.blob), definition_of)
-        return m.Ok()
+    async def _save_aside(self, npc_ids: Sequence[str], reply: Reply) -> None:
+        """Save NPC by NPC while the stage goes on, and compress it all on another thread."""
+        packed: list[bytes] = []
+        async for npc_id in self._in_slices(dict.fromkeys(npc_ids) or self.stage.npc_ids):
+            packed.append(pack_npc(npc_id, self.stage.save_npc(npc_id)))
+        reply(m.StateSaved(blob=await self._aside(partial(pack_state, packed))))
+
+    async def _load_aside(self, blob: bytes, reply: Reply) -> None:
+        """Make the saved NPCs on another thread, exchange them at once, and tell of each."""
+        stage, tools = self.stage, self.stage.tools
+
+        def rehearse(living: Mapping[str, NpcDefinition]) -> Cast:
+            def definition_of(name: str) -> NpcDefinition:
+                return self._library.find(name, name, tools)
+
+            return stage.rehearse(unpack_state(blob), living, definition_of)
+
+        cast = await self._aside(partial(rehearse, stage.living()))
+        try:
+            stage.check(cast)
+        except NpcBrainError:
+            await self._aside(partial(stage.forget, cast.memories.values()))
+            raise
+        reply(m.Ok())
+        unused = stage.take_up(cast)
+        self._is_telling = True  # time stands still: nobody moves on before it was told of
+        try:
+            async for npc_id in self._in_slices(cast.actors):
+                stage.tell_loaded(npc_id)
+        finally:
+            self._is_telling = False
+        await self._aside(partial(stage.forget, unused))
+
+    async def _aside(self, work: Callable[[], _Result]) -> _Result:
+        """Do `work` on this session's own thread."""
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="npc-brain-saves")
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    async def _in_slices(self, npc_ids: Iterable[str]) -> AsyncIterator[str]:
+        """Each of `npc_ids`, letting others have the loop every few milliseconds."""
+        slice_end_s = time.monotonic() + _SLICE_S
+        for npc_id in list(npc_ids):
+            yield npc_id
+            if time.monotonic() >= slice_end_s:
+                await asyncio.sleep(0)
+                slice_end_s = time.monotonic() + _SLICE_S
 
     def _stats(self, _: str, __: m.StatsRequest) -> m.Body:
         stage = self.stage
@@ -238,13 +291,15 @@ class StageSession:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
+            if self._is_telling:
+                continue
             try:
                 self.stage.tick()
             except Exception:  # time goes on for whatever else waits
                 _log.exception("a tick failed")
 
 
-_HANDLERS: Mapping[type[m.Body], Callable[[StageSession, str, Any], m.Body]] = {
+_HANDLERS: Mapping[type[m.Body], Callable[[StageSession, str, Any], m.Body | Work]] = {
     m.WorldSync: StageSession._sync,
     m.WorldPatched: StageSession._patch,
     m.ToolRegister: StageSession._register,

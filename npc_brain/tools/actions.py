@@ -4,7 +4,7 @@ The engine decides; the tracker only keeps the books: which actions are under wa
 reserved, and when the engine has been silent for too long. It reads no world and sends nothing.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
@@ -17,6 +17,14 @@ from npc_brain.world.world import World
 CANCEL_TIMEOUT_S = 5.0
 """How long the engine may take to end an action that is no longer wanted."""
 
+MAX_SAVED_ACTIONS = 100
+"""Of one NPC."""
+_MAX_ACTION_ID = 2**53
+_MAX_MS = 86_400_000
+_SAVED = (
+    "action_id", "tool", "args", "reserves", "timeout_ms", "left_ms", "status", "reason",
+    "is_cancelling",
+)  # fmt: skip
 _ORDER = {status: rank for rank, status in enumerate(get_args(ActionStatus))}
 
 
@@ -59,6 +67,7 @@ class ActionTracker:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._open: dict[int, Action] = {}
+        self._ids_of: dict[str, dict[int, None]] = {}
         self._next_id = 1
 
     def request(
@@ -80,8 +89,7 @@ class ActionTracker:
             deadline_s=self._clock.now_s() + timeout_ms / 1000,
         )
         self._next_id += 1
-        self._open[action.action_id] = action
-        return action
+        return self._put(action)
 
     def update(
         self,
@@ -162,7 +170,7 @@ class ActionTracker:
 
     def open_of(self, npc_id: str) -> list[Action]:
         """The actions of an NPC that are under way, oldest first."""
-        return [action for action in self._open.values() if action.npc_id == npc_id]
+        return [self._open[action_id] for action_id in self._ids_of.get(npc_id, ())]
 
     def next_deadline_s(self) -> float | None:
         """When `expire` next has something to do; None when nothing is under way."""
@@ -177,44 +185,70 @@ class ActionTracker:
         return total
 
     def save(self, npc_id: str) -> list[dict[str, Any]]:
-        """An NPC's open actions as JSON values; times as milliseconds left."""
+        """An NPC's open actions as JSON values; times as milliseconds left.
+
+        Without their results: the engine tells those anew with what becomes of the action.
+        """
         return list(self._saved(npc_id))
 
-    def load(self, npc_id: str, saved: list[dict[str, Any]]) -> list[Action]:
-        """Take up saved actions in place of the NPC's present ones; ids stay as they were.
+    def load(self, npc_id: str, saved: Any) -> list[Action]:
+        """Take up an NPC's saved actions in place of its present ones.
 
         Raises:
-            SessionError: BAD_BLOB when it is no such value, or an id belongs to another NPC's
-                action; nothing is changed then.
+            SessionError: BAD_BLOB as `loaded` and `check`; nothing is changed then.
         """
-        try:
-            loaded = [self._loaded(npc_id, row) for row in saved]
-        except (KeyError, TypeError, ValueError) as error:
+        actions = {npc_id: self.loaded(npc_id, saved)}
+        self.check(actions)
+        self.replace(actions)
+        return actions[npc_id]
+
+    def loaded(self, npc_id: str, saved: Any) -> list[Action]:
+        """The actions in what `save` gave, for `replace`; ids stay as they were.
+
+        Raises:
+            SessionError: BAD_BLOB when it is no such value, or holds too much.
+        """
+        if not isinstance(saved, list) or len(saved) > MAX_SAVED_ACTIONS:
+            raise _damaged(npc_id, f"they are no list of up to {MAX_SAVED_ACTIONS}")
+        return [self._loaded(npc_id, row) for row in saved]
+
+    def check(self, actions: Mapping[str, Sequence[Action]]) -> None:
+        """Raise SessionError (BAD_BLOB) when `replace` would give an id to two actions."""
+        ids = [action.action_id for of_npc in actions.values() for action in of_npc]
+        is_taken = any(
+            action_id in self._open and self._open[action_id].npc_id not in actions
+            for action_id in ids
+        )
+        if is_taken or len(set(ids)) < len(ids):
             raise SessionError(
-                f"saved actions of {npc_id!r}: {error!r}", code=ErrorCode.BAD_BLOB
-            ) from error
-        others = {action.action_id for action in self._open.values() if action.npc_id != npc_id}
-        ids = [action.action_id for action in loaded]
-        if others.intersection(ids) or len(set(ids)) < len(ids):
-            raise SessionError(
-                f"saved actions of {npc_id!r}: an action id is in use", code=ErrorCode.BAD_BLOB
+                "saved actions are damaged: an action id is in use", code=ErrorCode.BAD_BLOB
             )
-        for action in self.open_of(npc_id):
-            del self._open[action.action_id]
-        self._open.update(zip(ids, loaded, strict=True))
-        self._next_id = max([self._next_id, *(action_id + 1 for action_id in ids)])
-        return loaded
+
+    def replace(self, actions: Mapping[str, Sequence[Action]]) -> list[int]:
+        """Give NPCs their saved actions in place of the present ones, whose ids are returned."""
+        dropped = [action_id for npc_id in actions for action_id in self._ids_of.pop(npc_id, ())]
+        for action_id in dropped:
+            del self._open[action_id]
+        for of_npc in actions.values():
+            for action in of_npc:
+                self._put(action)
+                self._next_id = max(self._next_id, action.action_id + 1)
+        return dropped
 
     def _put(self, action: Action) -> Action:
+        ids = self._ids_of.setdefault(action.npc_id, {})
         if action.is_ended:
-            del self._open[action.action_id]
+            del self._open[action.action_id], ids[action.action_id]
         else:
             self._open[action.action_id] = action
+            ids[action.action_id] = None
+        if not ids:
+            del self._ids_of[action.npc_id]
         return action
 
     def _saved(self, npc_id: str) -> Iterator[dict[str, Any]]:
         now_s = self._clock.now_s()
-        for action in self.open_of(npc_id):
+        for action in self.open_of(npc_id)[-MAX_SAVED_ACTIONS:]:
             yield {
                 "action_id": action.action_id,
                 "tool": action.tool,
@@ -224,32 +258,50 @@ class ActionTracker:
                 "left_ms": max(0, round((action.deadline_s - now_s) * 1000)),
                 "status": action.status,
                 "reason": action.reason,
-                "result": action.result,
+                "result": {},
                 "is_cancelling": action.is_cancelling,
             }
 
-    def _loaded(self, npc_id: str, row: dict[str, Any]) -> Action:
-        if row["status"] not in _ORDER or row["status"] in END_STATUSES:
-            raise ValueError(f"status {row['status']!r}")
-        return Action(
-            action_id=_whole(row["action_id"], at_least=1),
-            npc_id=npc_id,
-            tool=str(row["tool"]),
-            args=dict(row["args"]),
-            reserves={str(key): _whole(count) for key, count in row["reserves"].items()},
-            timeout_ms=_whole(row["timeout_ms"]),
-            deadline_s=self._clock.now_s() + _whole(row["left_ms"]) / 1000,
-            status=row["status"],
-            reason=str(row["reason"]),
-            result=dict(row["result"]),
-            is_cancelling=bool(row["is_cancelling"]),
-        )
+    def _loaded(self, npc_id: str, row: Any) -> Action:
+        values = [row.get(key) for key in _SAVED] if isinstance(row, dict) else []
+        match values:
+            case [
+                int(action_id),
+                str(tool),
+                dict(args),
+                dict(reserves),
+                int(timeout_ms),
+                int(left_ms),
+                str(status),
+                str(reason),
+                bool(is_cancelling),
+            ] if (
+                0 < action_id <= _MAX_ACTION_ID
+                and 0 <= timeout_ms <= _MAX_MS
+                and 0 <= left_ms <= _MAX_MS
+                and status in _ORDER
+                and status not in END_STATUSES
+                and all(isinstance(n, int) and 0 <= n < 2**31 for n in reserves.values())
+            ):
+                return Action(
+                    action_id=action_id,
+                    npc_id=npc_id,
+                    tool=tool,
+                    args=args,
+                    reserves=reserves,
+                    timeout_ms=timeout_ms,
+                    deadline_s=self._clock.now_s() + left_ms / 1000,
+                    status=status,  # type: ignore[arg-type]
+                    reason=reason,
+                    is_cancelling=is_cancelling,
+                )
+        raise _damaged(npc_id, "one lacks a part, or has one that no action has")
 
 
-def _whole(value: Any, at_least: int = 0) -> int:
-    if not isinstance(value, int) or value < at_least:
-        raise ValueError(f"{value!r} is no whole number from {at_least} on")
-    return value
+def _damaged(npc_id: str, how: str) -> SessionError:
+    return SessionError(
+        f"saved actions of npc {npc_id!r} are damaged: {how}", code=ErrorCode.BAD_BLOB
+    )
 
 
 def outcome_text(

@@ -127,6 +127,7 @@ class Server:
         await asyncio.wait([running])
         if self._releasing is not None:
             self._releasing.cancel()
+        await self._dispatcher.stop()
         self._registry.end_all()
         await asyncio.gather(*self._closing)
         self._router.close()

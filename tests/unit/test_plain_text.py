@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npc_brain.plain_text import PlainTextStream, plain_text
+from npc_brain.plain_text import _ORDINARY, PlainTextStream, plain_text
 
 MARKS = (
     "<|im_start|>", "<|im_end|>", "<start_of_turn>", "<end_of_turn>", "<|turn>", "<turn|>",
@@ -70,3 +70,12 @@ def test_the_time_is_linear(part: str) -> None:
 
     cost_s(1000)
     assert cost_s(40_000) < 60 * max(0.001, min(cost_s(2000) for _ in range(3)))
+
+
+def test_the_short_way_for_ordinary_text_leaves_out_nothing() -> None:
+    for code in range(0x110000):
+        char = chr(code)
+        if _ORDINARY.fullmatch(char):
+            stream = PlainTextStream()
+            stream._see(char)
+            assert stream.end() == char, hex(code)

@@ -321,7 +321,7 @@ namespace NpcBrain.Protocol
         }
     }
 
-    /// <summary>Puts NPCs back as they were saved; those not spawned are spawned. Answered by `ok`.</summary>
+    /// <summary>Puts NPCs back as they were saved; those not spawned are spawned. Answered by `ok`. All of them or, with an `error`, none; an `npc.state` for each follows the answer. Later messages of the session wait for that, but for `ping`.</summary>
     public sealed class StateLoad : IMessageBody
     {
         /// <summary><c>blob</c></summary>
@@ -348,7 +348,7 @@ namespace NpcBrain.Protocol
         }
     }
 
-    /// <summary>Asks for the state of NPCs (empty: of all). Answered by `state.saved`.</summary>
+    /// <summary>Asks for the state of NPCs (empty: of all). Answered by `state.saved`. Later messages of the session wait for the answer, but for `ping`.</summary>
     public sealed class StateSave : IMessageBody
     {
         /// <summary><c>npc_ids</c></summary>

@@ -2,9 +2,9 @@
 """Set up and run npc_brain from a checkout, with nothing but Python 3.11 or newer.
 
     python3 run.py demo [...]          the sample game in the terminal
-    python3 run.py test [--full] [...] the project's tests, on all cores; --full: the counts as
-                                       written (slow), and comparisons with torch and transformers.
-                                       With paths: only those, one after the other
+    python3 run.py test [--full] [...] the project's tests, on all cores; with paths only those, on
+                                       one. --full: the counts as written (slow), on one core, and
+                                       comparisons with torch and transformers
     python3 run.py ARGS...             any other `npc-brain` command
 
 The first run makes a virtual environment in `.venv` and installs the project into it; later runs
@@ -124,9 +124,10 @@ def main(arguments: list[str]) -> int:
     pytest = [str(PYTHON), "-m", "pytest", f"--rootdir={ROOT}", "-c", str(ROOT / "pyproject.toml")]
     environment = {"NPC_BRAIN_FULL": "1"} if is_full else {}
     if all(argument.startswith("-") for argument in rest):
-        pytest += SIDE_BY_SIDE
         rest.append(str(ROOT / "tests"))
-        environment["OMP_NUM_THREADS"] = "1"  # one process for each core has no use for more
+        if not is_full:  # which measures
+            pytest += SIDE_BY_SIDE
+            environment["OMP_NUM_THREADS"] = "1"  # one process for each core has no use for more
     return run([*pytest, *rest], **environment)
 
 

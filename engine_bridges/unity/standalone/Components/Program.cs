@@ -295,6 +295,8 @@ namespace NpcBrain.Standalone
             string changed = mira.State;
             int pid = NpcBrainClient.Instance.ProcessId;
             bool isLost = false;
+            bool isLoaded = false;
+            mira.StateChanged += (from, to, cause) => isLoaded |= cause == "load";
             NpcBrainClient.Instance.Disconnected += reason => isLost = true;
             NpcTurn asked = mira.Hear("Are you well?");
             System.Diagnostics.Process.GetProcessById(pid).Kill();
@@ -303,8 +305,9 @@ namespace NpcBrain.Standalone
             NpcTurn alone = mira.Hear("And now?");
             Stage.Frames(2);
             Stage.Check(alone.HasEnded && alone.Outcome == "fallback", alone.Outcome);
-            Stage.Until("it in the next sidecar", () => mira.IsSpawned && mira.State == changed);
+            Stage.Until("it in the next sidecar", () => isLoaded);
             Stage.Check(NpcBrainClient.Instance.ProcessId != pid, "another process");
+            Stage.Check(mira.IsSpawned && mira.State == changed, mira.State);
         }
 
         private static void CancelsATurn()

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from npc_brain import files
 from npc_brain.errors import ErrorCode, ModelError, UsageError
 from npc_brain.inference.runtime import onnxruntime as ort
 
@@ -119,7 +118,8 @@ def _open(path: Path, options: ort.SessionOptions, name: str) -> ort.InferenceSe
     if name == "directml":
         options.enable_mem_pattern = False  # DirectML takes neither this nor parallel execution
         options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-    files.open_regular(path).close()  # the runtime would wait for a FIFO
+    if path.exists() and not path.is_file():  # the runtime would wait for a FIFO
+        raise RuntimeError("it is no regular file")
     providers = [cpu] if name == CPU else [wanted, cpu]
     session = ort.InferenceSession(os.fspath(path), options, providers=providers)
     if wanted not in session.get_providers():  # without its libraries it is left out in silence

@@ -221,10 +221,14 @@ def _files(directory: Path) -> Iterator[Path]:
         yield from (Path(folder, name) for name in names)
 
 
+class _HangsError(BaseException):
+    """Not an `Exception`, so that nothing takes it for a fault of the file."""
+
+
 @contextlib.contextmanager
 def _alarm() -> Iterator[None]:
     def ring(*_: object) -> None:
-        raise TimeoutError(f"it hangs: not done after {MAX_WALL_S} s")
+        raise _HangsError(f"it hangs: not done after {MAX_WALL_S} s")
 
     signal.signal(signal.SIGALRM, ring)
     signal.alarm(MAX_WALL_S)

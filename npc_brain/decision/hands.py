@@ -5,6 +5,7 @@ The game is the authority: an action is done only when the engine says so.
 
 import asyncio
 import re
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,7 +17,8 @@ from npc_brain.errors import ErrorCode, SessionError
 from npc_brain.tools.actions import Action, ActionTracker, outcome_text
 from npc_brain.tools.custom import engine_answer
 from npc_brain.tools.narrow import validate_arguments
-from npc_brain.tools.spec import Tool, ToolContext, ToolKind, ToolResult, refusal
+from npc_brain.tools.spec import Arguments, Tool, ToolContext, ToolKind, ToolResult, refusal
+from npc_brain.world.limit import SearchLimit
 from npc_brain.world.world import World
 
 ACCEPT_WAIT_S = 0.4
@@ -27,8 +29,13 @@ INSTANT_WAIT_S = 2.0
 _REASON = re.compile(r"[a-z_]{1,40}")
 
 
-RunAside = Callable[[Callable[[], ToolResult]], Awaitable[ToolResult]]
-"""Runs a query on another thread: searching paths or memories takes milliseconds."""
+SEARCH_S = 1.0
+"""How long a search for a path may take in a turn, waiting for others' searches included."""
+LOOP_SEARCH_S = 0.01
+"""The same for what authors do outside of turns, which is searched for in the event loop."""
+
+RunAside = Callable[[Callable[[], ToolResult | None], str], Awaitable[ToolResult | None]]
+"""Runs a query for an NPC on another thread: searching paths or memories takes milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +91,23 @@ class Hands:
         if isinstance(checked, ToolResult):
             return Performed(tool, args, checked)
         plain = checked.model_dump(mode="json")
+        ctx = replace(ctx, limit=SearchLimit(LOOP_SEARCH_S, time.thread_time))
         if tool.kind is not ToolKind.ACTION:
             if tool.run is not None and tool.answers_in(ctx.world):
                 return Performed(tool, plain, tool.run(ctx, checked))
             return Performed(tool, plain, refusal("ask_engine", "Only the game can tell."))
         refused = tool.check(ctx, checked) if tool.check else None
+        return self._request(tool, ctx, checked, refused, turn_id)
+
+    def _request(
+        self,
+        tool: Tool,
+        ctx: ToolContext,
+        checked: Arguments,
+        refused: ToolResult | None,
+        turn_id: int | None,
+    ) -> Performed:
+        plain = checked.model_dump(mode="json")
         if refused:
             return Performed(tool, plain, refused)
         reserves = tool.reserves(checked) if tool.reserves else {}
@@ -110,7 +129,7 @@ class Hands:
         """Carry out a call of a turn and wait as long as a line may wait for its outcome."""
         if tool.kind is not ToolKind.ACTION:
             return await self._query(tool, ctx, args)
-        performed = self.start(tool, ctx, args, turn_id)
+        performed = await self._begin(tool, ctx, args, turn_id)
         if performed.action_id is not None:
             self.unspoken[performed.action_id] = ctx.speaker_id
             action = await self._wait(tool, performed.action_id)
@@ -118,6 +137,32 @@ class Hands:
             result = action_result(tool, action, ctx.world)
             return replace(performed, result=result, action_id=open_id)
         return performed
+
+    async def _begin(
+        self, tool: Tool, ctx: ToolContext, args: dict[str, Any], turn_id: int | None
+    ) -> Performed:
+        check = tool.check
+        if check is None or not tool.is_search:
+            return self.start(tool, ctx, args, turn_id)
+        checked = validate_arguments(tool, ctx, args)
+        if isinstance(checked, ToolResult):
+            return Performed(tool, args, checked)
+        refused = await self._search(check, ctx, checked)
+        return self._request(tool, ctx, checked, refused, turn_id)
+
+    async def _search(
+        self,
+        work: Callable[[ToolContext, Any], ToolResult | None],
+        ctx: ToolContext,
+        checked: Arguments,
+    ) -> ToolResult | None:
+        """Run `work` aside; it stops soon when the turn does."""
+        limit = SearchLimit(SEARCH_S)
+        limited = replace(ctx, limit=limit)
+        try:
+            return await self._run(lambda: work(limited, checked), ctx.npc_id)
+        finally:
+            limit.cancel()
 
     async def _query(self, tool: Tool, ctx: ToolContext, args: dict[str, Any]) -> Performed:
         checked = validate_arguments(tool, ctx, args)
@@ -127,7 +172,9 @@ class Hands:
         run = tool.run
         if run is None or not tool.answers_in(ctx.world):
             return Performed(tool, plain, await self._ask_engine(ctx.npc_id, tool, plain))
-        return Performed(tool, plain, await self._run(lambda: run(ctx, checked)))
+        result = await self._search(run, ctx, checked)
+        assert result is not None, "a query has a result"
+        return Performed(tool, plain, result)
 
     def update(self, action_id: int, status: Any, reason: str, result: dict[str, Any]) -> Action:
         """Take in what the engine says of an action; raises as `ActionTracker.update`."""

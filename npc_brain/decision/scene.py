@@ -53,7 +53,7 @@ class Scene:
         self.clock = clock
         self.world = World.empty()
         self.tools = ToolRegistry()
-        self.hands = Hands(port, clock, mind.run)
+        self.hands = Hands(port, clock, mind.query)
 
     def context(self, npc: Npc, speaker_id: str | None) -> ToolContext:
         """What a tool may know now."""

@@ -54,6 +54,10 @@ DEFAULT_LINES: Mapping[str, tuple[str, ...]] = {
     "is_reachable": ("Yes, you can get to {target_name}.",),
     "is_reachable_no": ("No, there's no way to {target_name}.",),
     "is_reachable_failed": ("That I couldn't say.",),
+    **dict.fromkeys(
+        (f"{tool}_cut_off" for tool in ("find_path", "distance", "nearest", "plan_route")),
+        ("That I can't work out from here.",),
+    ),
     "plan_route": ("I'd go like this: {stops}. {how_far} in all.",),
     "plan_route_failed": ("You can't reach all of those from here.",),
     "go_to_started": ("I'm on my way to {target_name}.", "Off to {target_name}, then."),

@@ -3,6 +3,7 @@
 In a world without nav the engine answers the queries and judges the actions.
 """
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -20,6 +21,7 @@ from npc_brain.tools.spec import (
     refusal,
     schema_of,
 )
+from npc_brain.world.limit import SearchCutOff
 from npc_brain.world.model import Entity, NavGraph, Place, Position
 from npc_brain.world.navigation import Navigator, Path, direction
 from npc_brain.world.world import World
@@ -105,11 +107,11 @@ def _nearest(ctx: ToolContext, args: TagArguments) -> ToolResult:
             if args.tag in entity.tags and entity.id != ctx.npc_id
         ),
     ]
-    index = navigator.nearest(start, [target.position for target in tagged])
+    index = navigator.nearest(start, [target.position for target in tagged], ctx.limit)
     if index is None:
         return refusal("unreachable", f"There is no way to any {_words(args.tag)}.", tag=args.tag)
     target = tagged[index]
-    path = navigator.path_to_reach(start, target.position)
+    path = navigator.path_to_reach(start, target.position, ctx.limit)
     assert path is not None
     data = {"tag": args.tag, **_measures(ctx, target.id, path)}
     text = f"the nearest {_words(args.tag)} is {target.name}, {_how_far(world, data)}"
@@ -124,12 +126,12 @@ def _plan_route(ctx: ToolContext, args: RouteArguments) -> ToolResult:
     navigator, here = standing
     stops = list(dict.fromkeys(args.stops))
     positions = [_position(world, stop) for stop in stops]
-    order = navigator.route(here, positions)
+    order = navigator.route(here, positions, ctx.limit)
     if order is None:
         return refusal("unreachable", "Not all of these places can be reached.", stops=stops)
     steps, cost = 0, 0.0
     for index in order:
-        path = navigator.path_to_reach(here, positions[index])
+        path = navigator.path_to_reach(here, positions[index], ctx.limit)
         assert path is not None
         steps, cost, here = steps + path.num_steps, cost + path.cost, positions[index]
     ordered = [stops[index] for index in order]
@@ -142,8 +144,8 @@ def _plan_route(ctx: ToolContext, args: RouteArguments) -> ToolResult:
 def _check_go_to(ctx: ToolContext, args: TargetArguments) -> ToolResult | None:
     if ctx.world.nav is None:
         return None
-    path = _path(ctx, args.target)
-    if isinstance(path, ToolResult):
+    path = _judged(ctx, args.target)
+    if path is None or isinstance(path, ToolResult):
         return path
     near = 1 if args.target in ctx.world.entities and not path.nodes else 0
     if path.num_steps <= near:
@@ -155,8 +157,30 @@ def _check_go_to(ctx: ToolContext, args: TargetArguments) -> ToolResult | None:
 def _check_follow(ctx: ToolContext, args: FollowArguments) -> ToolResult | None:
     if ctx.world.nav is None:
         return None
-    path = _path(ctx, args.person)
+    path = _judged(ctx, args.person)
     return path if isinstance(path, ToolResult) else None
+
+
+def _in_time(
+    run: Callable[[ToolContext, Any], ToolResult],
+) -> Callable[[ToolContext, Any], ToolResult]:
+    """A query that says so when its search is cut off."""
+
+    def tried(ctx: ToolContext, args: Any) -> ToolResult:
+        try:
+            return run(ctx, args)
+        except SearchCutOff:
+            return refusal("cut_off", "The way could not be worked out in time.")
+
+    return tried
+
+
+def _judged(ctx: ToolContext, target_id: str) -> Path | ToolResult | None:
+    """Like `_path`; None when the search is cut off, and the game has to judge."""
+    try:
+        return _path(ctx, target_id)
+    except SearchCutOff:
+        return None
 
 
 def _standing(ctx: ToolContext) -> tuple[Navigator, Position] | ToolResult:
@@ -174,7 +198,7 @@ def _path(ctx: ToolContext, target_id: str) -> Path | ToolResult:
     if isinstance(standing, ToolResult):
         return standing
     navigator, start = standing
-    path = navigator.path_to_reach(start, _position(ctx.world, target_id))
+    path = navigator.path_to_reach(start, _position(ctx.world, target_id), ctx.limit)
     if path is None:
         text = f"There is no way to {ctx.world.name_of(target_id)}."
         return refusal("unreachable", text, target=target_id)
@@ -255,7 +279,7 @@ TOOLS = (
         description="Find the way to a place, person or thing: direction, steps, landmarks.",
         arguments=TargetArguments,
         schema=schema_of(TargetArguments),
-        run=_find_path,
+        run=_in_time(_find_path),
         needs_nav=True,
         timeout_ms=5_000,
     ),
@@ -265,7 +289,7 @@ TOOLS = (
         description="Tell how far it is to a place, person or thing.",
         arguments=TargetArguments,
         schema=schema_of(TargetArguments),
-        run=_distance,
+        run=_in_time(_distance),
         needs_nav=True,
         timeout_ms=5_000,
     ),
@@ -275,7 +299,7 @@ TOOLS = (
         description="Find the nearest place, person or thing of a kind.",
         arguments=TagArguments,
         schema=schema_of(TagArguments),
-        run=_nearest,
+        run=_in_time(_nearest),
         needs_nav=True,
         timeout_ms=5_000,
     ),
@@ -285,7 +309,7 @@ TOOLS = (
         description="Tell whether one can get to a place, person or thing from here.",
         arguments=TargetArguments,
         schema=schema_of(TargetArguments),
-        run=_is_reachable,
+        run=_in_time(_is_reachable),
         needs_nav=True,
         timeout_ms=5_000,
     ),
@@ -295,7 +319,7 @@ TOOLS = (
         description="Plan the shortest way through several places, in the best order.",
         arguments=RouteArguments,
         schema=schema_of(RouteArguments),
-        run=_plan_route,
+        run=_in_time(_plan_route),
         needs_nav=True,
         timeout_ms=5_000,
     ),
@@ -306,6 +330,7 @@ TOOLS = (
         arguments=TargetArguments,
         schema=schema_of(TargetArguments),
         check=_check_go_to,
+        is_search=True,
         describe=_describe_go_to,
         done_event="reached_goal",
         timeout_ms=120_000,
@@ -317,6 +342,7 @@ TOOLS = (
         arguments=FollowArguments,
         schema=schema_of(FollowArguments),
         check=_check_follow,
+        is_search=True,
         describe=_describe_follow,
         done_event="stopped_following",
         timeout_ms=600_000,

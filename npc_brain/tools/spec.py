@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler
 from pydantic_core import CoreSchema
 
+from npc_brain.world.limit import UNLIMITED, SearchLimit
 from npc_brain.world.world import World
 
 
@@ -126,6 +127,7 @@ class ToolContext:
     Attributes:
         reserved: Items promised to actions under way, by item id; not available to new ones.
         speaker_id: The entity spoken with, if any.
+        limit: When a search for a path gives up.
     """
 
     world: World
@@ -133,6 +135,7 @@ class ToolContext:
     speaker_id: str | None
     reserved: Mapping[str, int]
     memory: Recollection
+    limit: SearchLimit = UNLIMITED
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +197,7 @@ class Tool:
         done_event: The state machine event raised when an action ends as done.
         is_instant: Whether the engine is expected to end the action at once (give, trade), so that
             the spoken line waits for the outcome.
+        is_search: Whether `check` searches for a path, which takes too long for an event loop.
         needs_nav: Whether `run` needs the world's nav; without one the engine answers.
         timeout_ms: How long the engine may take, or be silent about an action.
         examples: Things a player may say that ask for this tool; those of the built-in tools are
@@ -211,6 +215,7 @@ class Tool:
     describe: Callable[[World, Any], Phrase] | None = None
     done_event: str = ""
     is_instant: bool = False
+    is_search: bool = False
     needs_nav: bool = False
     timeout_ms: int = 60_000
     examples: tuple[str, ...] = ()

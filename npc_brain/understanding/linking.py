@@ -7,6 +7,7 @@ knows names, not what the things are or whether they can be had.
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from npc_brain.understanding.words import MAX_CHARS, Speller, Word, split_words, stem
 
@@ -35,7 +36,7 @@ _GENERIC = frozenset({
 _PARTIAL_SCORE = 0.9
 MAX_NAMESAKES = 256
 """Things that one word is taken to name: "house" may stand for every house of a city."""
-MAX_MENTIONS = 1024
+MAX_MENTIONS = 512
 """Things that one text is taken to name."""
 MAX_MISSPELT = 32
 """Unknown words of one text that are compared with all known ones."""
@@ -81,6 +82,8 @@ class EntityLinker:
         for entity in named:
             for name in entity.names:
                 self._add(entity, name)
+        for entries in self._entries.values():
+            entries.sort(key=lambda entry: -entry[1])
         self._longest = max(map(len, self._entries), default=0)
         self._speller = Speller({word for key in self._entries for word in key})
 
@@ -153,17 +156,18 @@ class EntityLinker:
             joined = "".join(words[n].lower for n in window)
             entries = self._entries.get((stem(joined),), [])
         if len(window) == 1:
-            entries = [e for e in entries if _is_name(text, words, window[0], e[0].kind)]
+            usable = (e for e in entries if _is_name(text, words, window[0], e[0].kind))
+            entries = list(islice(usable, MAX_NAMESAKES))
         if not entries:
             return []
         start, end = words[window[0]].start, words[window[-1]].end
         slips = min(scores[n] for n in window)
-        best = max(score for _, score in entries)
+        best = entries[0][1]
         return [
             Mention(entity.id, entity.kind, start, end, score * slips)
-            for entity, score in entries
+            for entity, score in entries[:MAX_NAMESAKES]
             if score == best
-        ][:MAX_NAMESAKES]
+        ]
 
 
 def _content_stems(name: str) -> list[str]:

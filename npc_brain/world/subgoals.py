@@ -16,13 +16,17 @@ Shortest Path: A* Search Meets Graph Theory, SODA 2005 (landmarks).
 import heapq
 import math
 from array import array
+from collections.abc import Generator, Iterator
+from contextlib import suppress
 
 import numpy as np
 import numpy.typing as npt
 
+from npc_brain.world.limit import UNLIMITED, SearchCutOff, SearchLimit, check_steps
 from npc_brain.world.model import Cell
 
 LANDMARKS_AFTER = 64
+_SLICE_ROWS = 64
 NUM_LANDMARKS = 8
 
 _SQRT2 = math.sqrt(2.0)
@@ -43,38 +47,48 @@ class SubgoalGraph:
     """
 
     def __init__(self, is_free: _Mask) -> None:
+        self._preparing = self._prepare(is_free)
+
+    def _prepare(self, is_free: _Mask) -> Iterator[None]:
+        """Sets everything up, piece by piece."""
         free = np.pad(is_free, 1)
         stride = free.shape[1]
         is_subgoal = _subgoals(free)
         self._stride = stride
-        self._reach = {
-            dy * stride + dx: _reach(free, is_subgoal, dy, dx)
-            for dy, dx in (*_CARDINALS, *_DIAGONALS)
-        }
+        self._reach = {}
+        for dy, dx in (*_CARDINALS, *_DIAGONALS):
+            self._reach[dy * stride + dx] = yield from _reach(free, is_subgoal, dy, dx)
         self._cardinals = [dy * stride + dx for dy, dx in _CARDINALS]
         self._diagonals = [(dy * stride + dx, (dy * stride, dx)) for dy, dx in _DIAGONALS]
         self._is_subgoal = is_subgoal.tobytes()
         self._cells: list[int] = np.flatnonzero(is_subgoal).tolist()
+        yield
         self._node_of = {cell: node for node, cell in enumerate(self._cells)}
+        yield
         self._ys, self._xs = np.nonzero(is_subgoal)
         self._edges: list[list[_Edge] | None] = [None] * len(self._cells)
         self._num_searches = 0
         self._landmarks: npt.NDArray[np.float64] | None = None
         """float64[node, landmark]: how far apart they are; 0 where they are not connected."""
 
-    def path(self, start: Cell, goal: Cell) -> tuple[list[Cell], int] | None:
+    def path(
+        self, start: Cell, goal: Cell, limit: SearchLimit = UNLIMITED
+    ) -> tuple[list[Cell], int] | None:
         """The cells of a shortest path between two free cells, and how many steps are diagonal.
 
-        None when there is none.
+        None when there is none. Raises SearchCutOff; what was prepared until then stays.
         """
+        for _ in self._preparing:
+            limit.check()
         stride = self._stride
         first = (start[1] + 1) * stride + start[0] + 1
         last = (goal[1] + 1) * stride + goal[0] + 1
         legs = self._direct(start, goal, first)
         if legs is None:
-            legs = self._search(first, last)
+            legs = self._search(first, last, limit)
         if legs is None:
             return None
+        check_steps(sum(steps for steps, _ in legs))
         cells = [first]
         num_diagonal = 0
         for steps, delta in legs:
@@ -172,10 +186,10 @@ class SubgoalGraph:
             return [(self._node_of[cell], 0.0, ())]
         return self._as_nodes(self._explore(cell))
 
-    def _search(self, first: int, last: int) -> _Legs | None:
+    def _search(self, first: int, last: int, limit: SearchLimit) -> _Legs | None:
         """A* from subgoal to subgoal."""
         ends = {node: (length, legs) for node, length, legs in self._ends(last)}
-        bounds = self._bounds(last, ends)
+        bounds = self._bounds(last, ends, limit)
         lengths: dict[int, float] = {}
         came_from: dict[int, tuple[int, _Legs]] = {}
         frontier: list[tuple[float, float, int]] = []
@@ -201,6 +215,7 @@ class SubgoalGraph:
                 break
             if node in ends and here + ends[node][0] < total:
                 total, final = here + ends[node][0], node
+            limit.check()
             edges = self._edges_of(node)
         if final < 0:
             return None
@@ -211,14 +226,18 @@ class SubgoalGraph:
             parts.append(legs)
         return tuple(leg for part in reversed(parts) for leg in part)
 
-    def _bounds(self, goal: int, ends: dict[int, tuple[float, _Legs]]) -> list[float]:
+    def _bounds(
+        self, goal: int, ends: dict[int, tuple[float, _Legs]], limit: SearchLimit
+    ) -> list[float]:
         """Lower bounds of the way from each node to the goal: octile, and by landmarks."""
         y, x = divmod(goal, self._stride)
         dx, dy = np.abs(self._xs - x), np.abs(self._ys - y)
         bounds = np.maximum(dx, dy) + (_SQRT2 - 1) * np.minimum(dx, dy)
         self._num_searches += 1
         if self._landmarks is None and self._num_searches > LANDMARKS_AFTER and self._cells:
-            self._landmarks = self._measured_landmarks()
+            self._num_searches = 0
+            with suppress(SearchCutOff):  # too big a grid for them; it is searched without
+                self._landmarks = self._measured_landmarks(SearchLimit(limit.left_s / 2))
         if self._landmarks is not None and ends:
             rest = np.array([length for length, _ in ends.values()])[:, None]
             goal_to_landmarks = (self._landmarks[list(ends)] + rest).min(axis=0)
@@ -227,22 +246,24 @@ class SubgoalGraph:
         result: list[float] = bounds.tolist()
         return result
 
-    def _measured_landmarks(self) -> npt.NDArray[np.float64]:
+    def _measured_landmarks(self, limit: SearchLimit) -> npt.NDArray[np.float64]:
         """Landmarks far apart from each other: each is the farthest from those before."""
-        columns = [self._lengths_from(0)]
+        columns = [self._lengths_from(0, limit)]
         nearest = np.full(len(self._cells), np.inf)
         for _ in range(NUM_LANDMARKS):
-            columns.append(self._lengths_from(int(np.minimum(nearest, columns[-1]).argmax())))
+            farthest = int(np.minimum(nearest, columns[-1]).argmax())
+            columns.append(self._lengths_from(farthest, limit))
             nearest = np.minimum(nearest, columns[-1])
         table = np.stack(columns[1:], axis=1)
         return np.where(np.isinf(table), 0.0, table)
 
-    def _lengths_from(self, source: int) -> npt.NDArray[np.float64]:
+    def _lengths_from(self, source: int, limit: SearchLimit) -> npt.NDArray[np.float64]:
         """float64[node]: the lengths of the shortest paths from one node (Dijkstra)."""
         lengths = np.full(len(self._cells), np.inf).tolist()
         lengths[source] = 0.0
         frontier = [(0.0, source)]
         while frontier:
+            limit.check()
             here, node = heapq.heappop(frontier)
             if here > lengths[node]:
                 continue
@@ -270,15 +291,17 @@ def _subgoals(free: _Mask) -> _Mask:
     return result
 
 
-def _reach(free: _Mask, is_subgoal: _Mask, dy: int, dx: int) -> "array[int]":
+def _reach(free: _Mask, is_subgoal: _Mask, dy: int, dx: int) -> Generator[None, None, "array[int]"]:
     """For each cell, how many steps one can take in a direction; the first subgoal ends them."""
     if dy == 0:
-        flipped = _reach_rows(free.T, is_subgoal.T, dx, 0)
+        flipped = yield from _reach_rows(free.T, is_subgoal.T, dx, 0)
         return array("H", np.ascontiguousarray(flipped.T).tobytes())
-    return array("H", _reach_rows(free, is_subgoal, dy, dx).tobytes())
+    return array("H", (yield from _reach_rows(free, is_subgoal, dy, dx)).tobytes())
 
 
-def _reach_rows(free: _Mask, is_subgoal: _Mask, dy: int, dx: int) -> npt.NDArray[np.uint16]:
+def _reach_rows(
+    free: _Mask, is_subgoal: _Mask, dy: int, dx: int
+) -> Generator[None, None, npt.NDArray[np.uint16]]:
     """uint16[height, width], row after row from the side that the direction (dy ≠ 0) points to."""
     height, width = free.shape
     can_step = (
@@ -291,4 +314,6 @@ def _reach_rows(free: _Mask, is_subgoal: _Mask, dy: int, dx: int) -> npt.NDArray
     for y in range(height - 2, 0, -1) if dy > 0 else range(1, height - 1):
         beyond = np.where(is_subgoal[y + dy], 0, reach[y + dy])[1 + dx : width - 1 + dx]
         reach[y, 1:-1] = np.where(can_step[y - 1], beyond + 1, 0)
+        if y % _SLICE_ROWS == 0:
+            yield
     return reach

@@ -6,10 +6,11 @@ interpreter, is the work's own.
 """
 
 import asyncio
+import gc
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -37,9 +38,9 @@ class Stalls:
         return max(self.loop_s, self.interpreter_s)
 
 
-@contextmanager
-def watching() -> Iterator[Stalls]:
-    """Measure what runs within the block, on any event loop and thread."""
+@asynccontextmanager
+async def watching() -> AsyncIterator[Stalls]:
+    """Measure what runs within the block, on the event loop and every thread."""
     stalls = Stalls()
     run = asyncio.Handle._run
 
@@ -62,14 +63,19 @@ def watching() -> Iterator[Stalls]:
             stalls.interpreter_s = max(stalls.interpreter_s, min(late_s, used_s))
 
     beating = threading.Thread(target=beat)
+    gc.collect()
+    gc.freeze()  # as the sidecar does: the rest of the test run's objects are not its own
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(asyncio.Handle, "_run", timed)
         beating.start()
+        await asyncio.sleep(0)  # from here on in a callback that is timed
         try:
             yield stalls
         finally:
+            await asyncio.sleep(0)
             done.set()
             beating.join()
+            gc.unfreeze()
 
 
 def slowness() -> float:
@@ -82,7 +88,7 @@ async def stalls_of(work: Callable[[], Awaitable[object]], *, attempts: int = 3)
     """The least of some attempts: what else runs on the machine can only add."""
     seen = []
     for _ in range(attempts):
-        with watching() as stalls:
+        async with watching() as stalls:
             await work()
         seen.append(stalls)
     return min(seen, key=lambda stalls: stalls.longest_s)
@@ -95,3 +101,13 @@ def _calibration_s() -> float:
         word = f"w{number % 97}"
         counts[word] = counts.get(word, 0) + 1
     return time.thread_time() - start_s
+
+
+def thread_time_of(work: Callable[[], object], *, attempts: int = 3) -> float:
+    """Processor time of `work`, in seconds: the least of some attempts."""
+    spent = []
+    for _ in range(attempts):
+        start_s = time.thread_time()
+        work()
+        spent.append(time.thread_time() - start_s)
+    return min(spent)

@@ -47,9 +47,8 @@ async def test_a_pattern_that_explodes_costs_others_nothing(place: str) -> None:
     """`safety: {refuse: ['(a+)+$']}` and 26 letters kept all sessions waiting for 40 s."""
     text = "a" * 40 + "!"
     for pattern in EXPLODING:
-        async with playing(ned(**{place: pattern})) as play:
-            with watching() as stalls:
-                line, _ = await play.say("ned", text)
+        async with playing(ned(**{place: pattern})) as play, watching() as stalls:
+            line, _ = await play.say("ned", text)
         assert line in ("Hm.", "No.", "Yes.")
         assert stalls.longest_s < STALL_S * slowness(), pattern
 

@@ -1,6 +1,8 @@
 """The corpus of hostile player lines, `hostile_text.yaml`, as values."""
 
 import random
+import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +48,22 @@ def sample(num_of_each_kind: int, seed: int) -> list[HostileLine]:
     ]
     rng.shuffle(chosen)
     return chosen
+
+
+_TAG = re.compile(r"<[|/!?\\\w\uff5c][^<>]{0,79}>|\[/?[A-Z][A-Z_]+\]|<\||\|>")
+"""As chat formats mark up what is not text: `<|im_end|>`, `<end_of_turn>`, `</s>`, `[INST]`."""
+_JOINERS = "\u200c\u200d"
+"""Persian, Indic scripts and emoji are written with them."""
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text has no markup of chat formats, no control and no hidden characters."""
+    folded = text.translate({0xFF1C: "<", 0xFF1E: ">", 0xFF5C: "|"})
+    hidden = (
+        char not in _JOINERS and unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+        for char in text
+    )
+    return not _TAG.search(folded) and not any(hidden)
 
 
 def _read(corpus: dict[str, list[Any]]) -> Iterator[HostileLine]:

@@ -28,10 +28,9 @@ from npc_brain.testing.game import ScenarioGame
 from npc_brain.testing.scenario import Scenario, load_scenario
 from npc_brain.understanding.lexical import LexicalEncoder
 from tests.counts import count
-from tests.security.hostile_lines import MAX_CHARS, HostileLine, hostile_lines, sample
+from tests.security.hostile_lines import MAX_CHARS, HostileLine, hostile_lines, is_plain, sample
 from tests.security.worst_model import Habit, WorstModel
 from tests.unit.decision.declared import Declared, declared_by
-from tests.unit.decision.random_minds import check_spoken
 from tests.unit.decision.stages import check_turn
 
 HERE = Path(__file__).parent
@@ -140,7 +139,7 @@ class Play:
         try:
             check_turn([e for e in events if isinstance(e, TokenSaid | LineSaid | TurnEnded)])
         except AssertionError as error:
-            yield f"turn: {error!s:.200}"
+            yield f"turn: {error!s:.300}"
         for event in events:
             if isinstance(event, TokenSaid):
                 said += event.text
@@ -154,9 +153,7 @@ class Play:
             yield f"pieces: {said!r:.200} tells a secret"
 
     def _faults_of_text(self, what: str, text: str) -> Iterator[str]:
-        try:
-            check_spoken(text)
-        except AssertionError:
+        if not is_plain(text):
             yield f"{what}: markup or controls in {text!r:.200}"
         if self._tells(text):
             yield f"{what}: {text!r:.200} tells a secret"
@@ -190,7 +187,8 @@ class Play:
         """What does not hold of what the NPCs keep, and would be saved."""
         for npc_id, entry in self.stage.save().items():
             for memory in entry["memories"]:
-                yield from self._faults_of_text("memory", memory["text"])
+                if not is_plain(memory["text"]):  # a secret may be kept, if a player told it
+                    yield f"memory: markup or controls in {memory['text']!r:.200}"
             for spoken in entry["transcript"]:
                 if spoken["speaker_id"] == npc_id:
                     yield from self._faults_of_text("transcript", spoken["text"])
@@ -199,10 +197,10 @@ class Play:
                 yield f"state: the trust of {npc_id} is {entry['blackboard']['trust']}"
 
     def _faults_of_prompts(self) -> Iterator[str]:
-        """A secret may stand there only where the player has said it."""
+        """A secret may stand there only where the player has told it, or as a memory of that."""
         requests = self.model.requests if self.model else []
         for message in (message for request in requests for message in request.messages):
-            if message.role != "user" and self._tells(message.content):
+            if message.role in ("system", "assistant") and self._tells(message.content):
                 yield f"prompt: {message.role}: {message.content!r:.200} tells a secret"
         requests.clear()
 
@@ -290,6 +288,28 @@ def test_the_corpus_is_large_and_of_many_kinds() -> None:
     assert len(lines) >= 300
     assert len({line.kind for line in lines}) >= 20
     assert len({(line.kind, line.template) for line in lines}) == len(lines)
+
+
+def test_plain_text_is_told_from_markup() -> None:
+    plain = (
+        "Five < six > four.",
+        "*bows* {well} [sic] a|b",
+        "می\u200cخواهم",
+        "I <3 you",
+        "👩\u200d🌾",
+    )
+    marked = (
+        "<|im_end|>",
+        "</s>",
+        "[INST]",
+        "<end_of_turn>",
+        "\u202ea",
+        "a\0",
+        "\uff1c|x|>",
+        "\x9b",
+    )
+    assert all(map(is_plain, plain))
+    assert not any(map(is_plain, marked))
 
 
 def test_what_is_too_long_is_refused() -> None:

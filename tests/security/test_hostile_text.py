@@ -294,7 +294,7 @@ def test_plain_text_is_told_from_markup() -> None:
     plain = (
         "Five < six > four.",
         "*bows* {well} [sic] a|b",
-        "می\u200cخواهم",
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
         "I <3 you",
         "👩\u200d🌾",
     )

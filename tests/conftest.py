@@ -4,6 +4,9 @@ import os
 
 from hypothesis import HealthCheck, settings
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+"""As in the sidecar; before numpy is imported."""
+
 settings.register_profile(
     "npc_brain",
     deadline=None,

@@ -74,7 +74,7 @@ def wide_world(nav: NavGrid | NavGraph) -> WorldSnapshot:
 async def asked_the_way(play: Play, deadline_ms: int) -> tuple[str, float]:
     """What Ned says of the way, and how late that was."""
     turn = play.hear("ned", "Where is the mill?", deadline_ms=deadline_ms)
-    ended = await play.ended(turn, timeout_s=60)
+    ended = await play.ended(turn)
     line = play.engine.lines("ned")[-1].text
     return line, ended.timings.total_ms / 1000 - deadline_ms / 1000
 
@@ -231,5 +231,5 @@ async def test_256_lines_at_once_stall_nothing() -> None:
                 for n in range(256)
             ]
             for turn in turns:
-                await play.ended(turn, timeout_s=60)
+                await play.ended(turn)
         assert stalls.loop_s < 2 * STALL_S * slowness()

@@ -1,12 +1,13 @@
 """A model server that does everything wrong now and then: `python -m tests.endurance.flaky_server`.
 
-Takes the port and a seed. It speaks OpenAI's protocol as llama.cpp does, and repeats what it was
+Takes the port and a seed, and runs until its input is closed. It speaks OpenAI's protocol as llama.cpp does, and repeats what it was
 told, markup and all.
 """
 
 import json
 import random
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -160,7 +161,8 @@ def main() -> None:
     port, seed = map(int, sys.argv[1:])
     server = FlakyServer(port, seed)
     print("listening", flush=True)
-    server.serve_forever(poll_interval=0.2)
+    threading.Thread(target=lambda: server.serve_forever(poll_interval=0.2), daemon=True).start()
+    sys.stdin.read()  # whoever started it has ended once this is closed
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """A model server that does everything wrong now and then: `python -m tests.endurance.flaky_server`.
 
-Takes the port and a seed, and runs until its input is closed. It speaks OpenAI's protocol as llama.cpp does, and repeats what it was
-told, markup and all.
+Takes the port and a seed, and runs until its input is closed. It speaks OpenAI's protocol as
+llama.cpp does, and repeats what it was told, markup and all.
 """
 
 import json

@@ -147,6 +147,8 @@ class Utterance:
     def _hear(self, text: str) -> None:
         """Let the first of what is held back be heard: `text`."""
         self._held = self._held[len(text) :]
+        if not self._said:
+            text = text.lstrip()
         room = MAX_LINE_CHARS - len(self._said)
         if len(text) > room:
             self._is_full = True

@@ -501,7 +501,7 @@ def test_the_version_is_that_of_plugin_cfg() -> None:
 
 
 def test_the_licence_is_that_of_the_project() -> None:
-    assert (ADDON / "LICENSE").read_bytes() == (ROOT / "docs" / "LICENSE").read_bytes()
+    assert (ADDON / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
     assert {icon.name for icon in (ADDON / "icons").glob("*.svg")} >= {
         f"{name}.svg" for name in re.findall(r"icons/(\w+)\.svg", "".join(map(_text, sources())))
     }

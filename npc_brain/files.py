@@ -1,8 +1,12 @@
-"""Files that others wrote, read within limits: never waiting, never more than was asked for.
+"""Reading files that others wrote, and writing files that only their owner may read.
 
-Only regular files are opened (a FIFO would wait for ever, a device need not end), JSON is measured
-before it unfolds, and a name that stands in a file stays inside the directory that it belongs to.
-Knows nothing of what the files mean: callers name the class of the error that a fault becomes.
+Reading is bounded: only regular files are opened (opening a FIFO blocks, a device need not end),
+JSON is measured before it is parsed, and a name in a file must stay inside its directory. Callers
+name the class of the error that a fault becomes.
+
+Files that hold what players said, or secrets, are written for their owner only (0600). In a folder
+where others may write too, such as one for temporary files, the name may be taken by a link or by
+a file that somebody else can read: both are refused or replaced.
 """
 
 import errno
@@ -11,8 +15,10 @@ import json
 import os
 import re
 import stat
+import tempfile
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Literal
 
 from npc_brain.errors import NpcBrainError
 
@@ -156,6 +162,45 @@ def parse_json(
     return value
 
 
+def write_private(path: Path, content: str | bytes) -> None:
+    """Write a file whole or not at all, readable by its owner only (0600); blocks.
+
+    Text is written as UTF-8. A file that had the name before is replaced, not written to. Raises
+    OSError.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # 0600
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+def open_private(path: Path, mode: Literal["w", "a"]) -> IO[str]:
+    """Open a file to write to it bit by bit, readable by its owner only (0600).
+
+    Raises:
+        OSError: It cannot be opened; also when it is a link, no regular file, or somebody else's.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if mode == "a" else 0)
+    if os.name == "posix":
+        flags |= os.O_NOFOLLOW | os.O_NONBLOCK  # a FIFO would wait for its reader
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        if os.name == "posix":
+            _make_private(descriptor)
+        if mode == "w":
+            os.ftruncate(descriptor, 0)
+        return os.fdopen(descriptor, mode, encoding="utf-8")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
 def inside(
     directory: Path,
     name: str,
@@ -209,6 +254,14 @@ def _check_kind(mode: int, path: Path) -> None:
     if not stat.S_ISREG(mode):
         kind = _KINDS.get(stat.S_IFMT(mode), "something else")
         raise OSError(errno.EINVAL, f"is {kind}, wanted a regular file", str(path))
+
+
+def _make_private(descriptor: int) -> None:
+    status = os.fstat(descriptor)
+    is_ours = status.st_uid == os.geteuid() and status.st_nlink == 1
+    if not stat.S_ISREG(status.st_mode) or not is_ours:
+        raise PermissionError(errno.EPERM, "not a file of this user alone")
+    os.fchmod(descriptor, 0o600)
 
 
 def _link_fault(path: Path, root: Path) -> str:

@@ -12,10 +12,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from npc_brain import files
 from npc_brain.cache import cache_dir
 from npc_brain.client.socket import connection_lost
 from npc_brain.errors import UsageError
-from npc_brain.private_files import open_private
 
 _FIRST_BACK_OFF_S = 0.5
 _MAX_BACK_OFF_S = 10.0
@@ -70,7 +70,7 @@ class Sidecar:
             log_path = cache_dir() / "sidecar.log"
         log_path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            open_private(log_path, "a").close()
+            files.open_private(log_path, "a").close()
         except OSError as error:
             raise UsageError(f"cannot write the log {log_path}: {error.strerror}") from error
         arguments = ["serve", "--npcs", str(npcs_dir), "--model", model]
@@ -134,7 +134,7 @@ class Sidecar:
     def _run_once(self) -> bool:
         """Run one process to its end; whether it ever listened."""
         environment = {**os.environ, "NPC_BRAIN_TOKEN": self.token}
-        with open_private(self.log_path, "a") as log:
+        with files.open_private(self.log_path, "a") as log:
             with self._lock:
                 if self._stopping.is_set():
                     return False

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Literal
 
+from npc_brain import files
 from npc_brain.errors import UsageError
-from npc_brain.private_files import open_private
 from npc_brain.protocol.codec import as_json
 from npc_brain.protocol.messages import Envelope
 
@@ -33,7 +33,7 @@ class TranscriptWriter:
             UsageError: The file cannot be written, or is a link or somebody else's.
         """
         try:
-            file = open_private(path, "w")
+            file = files.open_private(path, "w")
         except OSError as error:
             raise UsageError(f"cannot write the transcript {path}: {error.strerror}") from error
         with file:

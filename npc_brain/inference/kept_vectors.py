@@ -6,14 +6,14 @@ no text. Whatever is wrong with it, it is as if it were not there.
 
 import hashlib
 import logging
-import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+
+from npc_brain import files
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -68,26 +68,16 @@ class KeptVectors:
         )
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(dir=self._path.parent, prefix=".vectors-")
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(content)
-                Path(name).replace(self._path)
-            except OSError:
-                Path(name).unlink(missing_ok=True)
-                raise
+            files.write_private(self._path, content)
         except OSError as error:
             _log.warning("sentence vectors are not kept: %s", error)
 
     def _read(self) -> dict[bytes, FloatArray]:
-        """What a sound file holds; nothing of any other."""
+        """The content of an intact file; nothing of any other. Raises OSError."""
         row = _KEY_BYTES + 4 * self._size
-        if not self._path.is_file():  # nor a pipe, which would be waited for
-            return {}
-        with self._path.open("rb") as file:
-            content = file.read(len(_MAGIC) + row * MAX_VECTORS + 1)
+        content = files.read_bytes(self._path, len(_MAGIC) + row * MAX_VECTORS)
         num_rows, rest = divmod(len(content) - len(_MAGIC), row)
-        if not content.startswith(_MAGIC) or rest or num_rows > MAX_VECTORS:
+        if not content.startswith(_MAGIC) or rest:
             return {}
         rows = np.frombuffer(content, np.uint8, offset=len(_MAGIC)).reshape(num_rows, row)
         vectors = np.ascontiguousarray(rows[:, _KEY_BYTES:]).view("<f4").astype(np.float32)

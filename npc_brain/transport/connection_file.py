@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from npc_brain import files
 from npc_brain.errors import UsageError
-from npc_brain.private_files import write_private
 
 _MAX_BYTES = 64 * 1024
 
@@ -24,7 +23,7 @@ def write_connection_file(path: Path, endpoint: str, token: str) -> None:
     """Write the file for this process, whole or not at all, readable by its owner only (0600)."""
     path.parent.mkdir(parents=True, exist_ok=True)
     info = ConnectionInfo(endpoint, token, os.getpid())
-    write_private(path, json.dumps(info._asdict()))
+    files.write_private(path, json.dumps(info._asdict()))
 
 
 def read_connection_file(path: Path) -> ConnectionInfo:

@@ -9,7 +9,6 @@ from typing import Any
 
 from npc_brain import files
 from npc_brain.errors import ErrorCode, SessionError
-from npc_brain.private_files import write_private
 
 FORMAT = "npc_brain sample game"
 VERSION = 1
@@ -30,7 +29,7 @@ def write_save(path: Path, world: Mapping[str, Any], minds: bytes) -> None:
         "minds": base64.b64encode(minds).decode("ascii"),
     }
     try:
-        write_private(path, json.dumps(save))
+        files.write_private(path, json.dumps(save))
     except OSError as error:
         raise SessionError(
             f"cannot save to {path}: {error.strerror}",

@@ -10,7 +10,7 @@ import npc_brain
 PACKAGE = Path(npc_brain.__file__).parent
 
 LAYERS = (
-    {"errors", "clock", "cache", "event_loop", "plain_text", "private_files"},
+    {"errors", "clock", "cache", "event_loop", "plain_text"},
     {"files", "patterns"},
     {"world", "inference"},
     {"understanding"},

@@ -16,11 +16,11 @@ _REFERENCE_S = 0.1
 """What `_work` takes on the quick, quiet machine for which the promises are made."""
 
 
-def wait_until(condition: Callable[[], object]) -> None:
-    """Return as soon as `condition()` is true."""
+def wait_until(condition: Callable[[], object], otherwise: str = "it never became true") -> None:
+    """Return as soon as `condition()` is true; fail with `otherwise` when it never is."""
     end_s = time.monotonic() + PATIENCE_S
     while not condition():
-        assert time.monotonic() < end_s, "it never came about"
+        assert time.monotonic() < end_s, otherwise
         time.sleep(0.005)
 
 
@@ -31,11 +31,14 @@ async def until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.002)
 
 
-def slowness() -> float:
-    """How many times longer work takes here and now than on a quick, quiet machine; at least 1."""
-    start_s = time.perf_counter()
+def slowness(clock: Callable[[], float] = time.perf_counter) -> float:
+    """How many times longer work takes here and now than on a quick, quiet machine; at least 1.
+
+    With `time.thread_time` as the clock: how much more processor time it takes.
+    """
+    start_s = clock()
     _work()
-    return max(1.0, (time.perf_counter() - start_s) / _REFERENCE_S)
+    return max(1.0, (clock() - start_s) / _REFERENCE_S)
 
 
 def limit_s(promise_s: float) -> float:

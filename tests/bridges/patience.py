@@ -3,8 +3,8 @@
 import time
 
 from tests.counts import count
-from tests.integration.test_wire_launch import is_running
 from tests.pace import PATIENCE_S, limit_s
+from tests.processes import is_running
 
 PROGRAM_S = count(3600, 600)
 """For a run of Godot or mono, a compilation, or packing a sidecar: only a hang takes as long."""

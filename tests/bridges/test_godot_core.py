@@ -14,8 +14,8 @@ from tests.bridges.godot import ADDON_PROJECT, GODOT, environment, needs_godot, 
 from tests.bridges.godot import run_tests as run_gdscript_tests
 from tests.bridges.patience import assert_ends
 from tests.counts import count
-from tests.integration.test_wire_launch import is_running
 from tests.pace import PATIENCE_S
+from tests.processes import is_running
 
 MAX_PEERS = 10
 SPARE_US = 200

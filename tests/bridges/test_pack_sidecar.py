@@ -1,6 +1,5 @@
 """The packed sidecar runs without Python, cache and network, and writes nothing beside itself."""
 
-import asyncio
 import json
 import os
 import re
@@ -16,7 +15,7 @@ from npc_brain.client import Client, Handlers, Sidecar
 from npc_brain.errors import NpcBrainError, UsageError
 from npc_brain.protocol.messages import Status
 from tests.bridges.patience import PROGRAM_S
-from tests.pace import PATIENCE_S
+from tests.pace import PATIENCE_S, until
 from tests.security.recorder import clean_environment, record
 
 MODEL = "smollm2-135m"
@@ -155,9 +154,7 @@ def run_packed(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[st
 
 async def until_ready(statuses: list[Status]) -> None:
     """Return once the model is loaded, or cannot be."""
-    async with asyncio.timeout(PATIENCE_S):
-        while not statuses or statuses[-1].phase not in ("ready", "degraded"):
-            await asyncio.sleep(0.05)
+    await until(lambda: statuses and statuses[-1].phase in ("ready", "degraded"))
 
 
 def content(folder: Path) -> dict[str, tuple[int, int]]:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.bridges.mono import PACKAGE, ROOT, STANDALONE, compile_csharp, needs_mono, run_mono
 from tests.bridges.patience import assert_ends
-from tests.integration.test_wire_launch import is_running
+from tests.processes import is_running
 
 pytestmark = needs_mono
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.pace import wait_until
+from tests.processes import is_running
 
 TOUR = Path("sample_game/scripts/tour.txt")
 ENDS = {"done", "failed", "refused", "cancelled"}
@@ -65,13 +66,6 @@ def children_of(pid: int) -> list[int]:
         if int(after_name[1]) == pid:
             found.append(int(stat.parent.name))
     return found
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def test_the_tour_is_played_to_the_quests_end_without_a_model(tmp_path: Path) -> None:

@@ -6,16 +6,14 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.pace import wait_until
 from tests.security.recorder import clean_environment, record
 
 ROOT = Path(__file__).parents[2]
-ENDED_WITHIN_S = 30.0
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc"),
@@ -63,13 +61,6 @@ def marked_processes(tmp_path: Path) -> set[int]:
     return found
 
 
-def wait_for(condition: Callable[[], bool], what: str) -> None:
-    deadline_s = time.monotonic() + ENDED_WITHIN_S
-    while not condition():
-        assert time.monotonic() < deadline_s, what
-        time.sleep(0.05)
-
-
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGKILL"])
 @pytest.mark.parametrize("command", ["serve", "demo"])
 def test_a_signal_to_run_py_ends_all_that_it_started(
@@ -93,10 +84,10 @@ def test_a_signal_to_run_py_ends_all_that_it_started(
         word = b"listening" if command == "serve" else b"sidecar"
         while word not in (line := process.stdout.readline()):
             assert line, "it ended early"
-        wait_for(lambda: len(marked_processes(tmp_path)) >= expected, "the sidecar was not started")
+        wait_until(lambda: len(marked_processes(tmp_path)) >= expected, "no sidecar was started")
         process.send_signal(getattr(signal, name))
         try:
-            wait_for(lambda: not marked_processes(tmp_path), "something was left running")
+            wait_until(lambda: not marked_processes(tmp_path), "something was left running")
         finally:
             for pid in marked_processes(tmp_path):
                 os.kill(pid, signal.SIGKILL)

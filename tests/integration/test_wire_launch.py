@@ -1,6 +1,5 @@
 """How a sidecar is reached and when it ends: its parent's death, addresses taken, encryption."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from npc_brain.errors import UsageError
 from npc_brain.protocol.messages import Welcome
 from tests.integration.wire_server import RawPeer, hello, serving
 from tests.pace import limit_s, until, wait_until
+from tests.processes import is_running
 
 PARENT = """
 import subprocess, sys, time, os
@@ -26,15 +26,6 @@ child.stdout.readline()
 print(child.pid, flush=True)
 time.sleep(600)
 """
-
-
-def is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    stat = Path(f"/proc/{pid}/stat")
-    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kills a process the POSIX way")

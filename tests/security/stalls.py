@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import pytest
 
-REFERENCE_S = 0.007
-"""Processor time of `_calibration_work` on the machine that the budgets were set on (Zen 5)."""
+from tests.pace import slowness
+
 _BEAT_S = 0.001
 
 
@@ -78,10 +78,9 @@ async def watching() -> AsyncIterator[Stalls]:
             gc.unfreeze()
 
 
-def slowness() -> float:
-    """How much slower this machine is, right now, than the one of the budgets; at least 1."""
-    best_s = min(_calibration_s() for _ in range(5))
-    return max(1.0, best_s / REFERENCE_S)
+def cpu_slowness() -> float:
+    """What budgets of processor time are to be multiplied by on this machine; at least 1."""
+    return slowness(time.thread_time)
 
 
 async def stalls_of(work: Callable[[], Awaitable[object]], *, attempts: int = 3) -> Stalls:
@@ -92,15 +91,6 @@ async def stalls_of(work: Callable[[], Awaitable[object]], *, attempts: int = 3)
             await work()
         seen.append(stalls)
     return min(seen, key=lambda stalls: stalls.longest_s)
-
-
-def _calibration_s() -> float:
-    start_s = time.thread_time()
-    counts: dict[str, int] = {}
-    for number in range(60_000):
-        word = f"w{number % 97}"
-        counts[word] = counts.get(word, 0) + 1
-    return time.thread_time() - start_s
 
 
 def thread_time_of(work: Callable[[], object], *, attempts: int = 3) -> float:

@@ -22,7 +22,7 @@ from npc_brain.understanding.linking import EntityLinker, Named
 from npc_brain.world.model import Entity, NavEdge, NavGraph, NavGrid, Place, Position, WorldSnapshot
 from tests.counts import count
 from tests.npc_files import ned
-from tests.security.stalls import slowness, stalls_of, thread_time_of, watching
+from tests.security.stalls import cpu_slowness, stalls_of, thread_time_of, watching
 from tests.unit.decision.stages import Play, playing, snapshot
 
 STALL_S = 0.02
@@ -86,7 +86,7 @@ async def test_a_way_that_cannot_be_worked_out_is_told_in_time() -> None:
         async with watching() as stalls:
             line, _ = await asked_the_way(play, deadline_ms=20_000)
         assert line == "That I can't work out from here."
-        assert stalls.longest_s < 2 * STALL_S * slowness()
+        assert stalls.longest_s < 2 * STALL_S * cpu_slowness()
 
 
 async def test_a_turn_that_ends_stops_its_search() -> None:
@@ -106,7 +106,7 @@ async def test_what_an_author_begins_searches_no_longer_than_the_loop_may_wait()
             play.stage.spawn("ned", ned(text))
             await play.settle()
         assert [request.tool for request in play.engine.requested] == ["go_to"]
-        assert stalls.loop_s < 3 * STALL_S * slowness()
+        assert stalls.loop_s < 3 * STALL_S * cpu_slowness()
 
 
 async def test_a_graph_of_10_000_nodes_stalls_nothing_and_is_let_go() -> None:
@@ -115,7 +115,7 @@ async def test_a_graph_of_10_000_nodes_stalls_nothing_and_is_let_go() -> None:
         async with watching() as stalls:
             line, _ = await play.say("ned", "Where is the mill?")
         assert "mill" in line
-        assert stalls.longest_s < 2 * STALL_S * slowness()
+        assert stalls.longest_s < 2 * STALL_S * cpu_slowness()
         old = weakref.ref(play.stage.world)
         play.stage.sync_world(wide_world(graph(10)))
         await play.say("ned", "Hello.")
@@ -157,7 +157,7 @@ def test_a_long_line_costs_no_more_than_a_short_one() -> None:
         chooser.choose(text, linker.find(text), list(TOOL_EXAMPLES))
 
     understand("Where is the mill?")
-    limit_s = LINE_S * slowness()
+    limit_s = LINE_S * cpu_slowness()
     for kind, text in LINES.items():
         spent_s = thread_time_of(partial(understand, text[:2000]))
         assert spent_s < limit_s, kind
@@ -166,9 +166,9 @@ def test_a_long_line_costs_no_more_than_a_short_one() -> None:
 def test_names_are_indexed_in_linear_time() -> None:
     """9,000 names that share a word took two seconds."""
     named = [Named(f"e{n}", "person", (f"Guard Number {n}",)) for n in range(10_000)]
-    assert thread_time_of(lambda: EntityLinker(named)) < 0.4 * slowness()
+    assert thread_time_of(lambda: EntityLinker(named)) < 0.4 * cpu_slowness()
     linker = EntityLinker(named)
-    assert thread_time_of(lambda: linker.find("guard number " * 80)) < LINE_S * slowness()
+    assert thread_time_of(lambda: linker.find("guard number " * 80)) < LINE_S * cpu_slowness()
 
 
 async def test_who_asks_a_lot_waits_for_itself() -> None:
@@ -216,7 +216,7 @@ async def test_a_big_grid_is_taken_in_at_once() -> None:
             play.stage.sync_world(envelope.body)
 
     stalls = await stalls_of(sync)
-    assert stalls.longest_s < 2 * STALL_S * slowness()
+    assert stalls.longest_s < 2 * STALL_S * cpu_slowness()
 
 
 async def test_256_lines_at_once_stall_nothing() -> None:
@@ -232,4 +232,4 @@ async def test_256_lines_at_once_stall_nothing() -> None:
             ]
             for turn in turns:
                 await play.ended(turn)
-        assert stalls.loop_s < 2 * STALL_S * slowness()
+        assert stalls.loop_s < 2 * STALL_S * cpu_slowness()

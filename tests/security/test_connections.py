@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -19,8 +19,8 @@ from npc_brain.session import wrong_tokens
 from npc_brain.session.dispatcher import HELLO_TIMEOUT_S
 from npc_brain.transport import router, server
 from tests.integration.wire_server import TOKEN, RawPeer, Served, hello, raw_peer, serving
+from tests.pace import PATIENCE_S, until
 
-PATIENCE_S = 30.0
 GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x01NULL" + bytes(48)
 
 
@@ -65,12 +65,6 @@ def address(endpoint: str) -> tuple[str, int]:
     return host, int(port)
 
 
-async def wait_for(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
 async def read_to_end(reader: asyncio.StreamReader) -> None:
     with suppress(ConnectionError):
         while await reader.read(4096):
@@ -110,7 +104,7 @@ async def test_a_connection_without_hello_is_closed(
         await reader.readexactly(len(GREETING))
         writer.write(rest)
     closed = asyncio.create_task(read_to_end(reader))
-    await wait_for(lambda: bool(served.server._router._connections.open()) or closed.done())
+    await until(lambda: bool(served.server._router._connections.open()) or closed.done())
     clock.advance(HELLO_TIMEOUT_S / 2)
     if kind in ("a handshake", "half a message", "a wrong token", "a ping"):
         await asyncio.wait([closed], timeout=0.2)
@@ -134,7 +128,7 @@ async def test_those_that_play_stay(served: Served, clock: FakeClock) -> None:
         await ask(leaver, Goodbye())
         connections = served.server._router._connections
         clock.advance(HELLO_TIMEOUT_S)
-        await wait_for(lambda: len(connections.open()) == 1)
+        await until(lambda: len(connections.open()) == 1)
         assert isinstance(await ask(player, Ping()), Pong)
 
 
@@ -146,11 +140,11 @@ async def test_idle_connections_are_limited_and_keep_nobody_out(
         await ask(before, hello())
         connections = served.server._router._connections
         with idle(served.endpoint, 100):
-            await wait_for(lambda: len(connections.open()) > 60)
+            await until(lambda: len(connections.open()) > 60)
             async with raw_peer(served.endpoint) as after:
                 assert isinstance(await ask(after, hello()), Welcome)
                 assert isinstance(await ask(before, Ping()), Pong)
-                await wait_for(lambda: len(connections.open()) <= 62)
+                await until(lambda: len(connections.open()) <= 62)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts the files of a process in /proc")
@@ -167,7 +161,7 @@ async def test_a_low_limit_of_files_is_enough() -> None:
             endpoint = json.loads(process.stdout.readline())["endpoint"]
             with idle(endpoint, 300):
                 files = Path(f"/proc/{process.pid}/fd")
-                await wait_for(lambda: len(list(files.iterdir())) > 150)
+                await until(lambda: len(list(files.iterdir())) > 150)
                 await asyncio.sleep(1)  # for the rest of the crowd
                 async with raw_peer(endpoint) as honest:
                     assert isinstance(await ask(honest, hello()), Welcome)
@@ -193,7 +187,7 @@ async def test_wrong_tokens_slow_down_and_others_do_not(served: Served, clock: F
         assert isinstance(await ask(player, Ping()), Pong), "players do not wait"
         async with raw_peer(served.endpoint) as honest:
             welcome = asyncio.create_task(ask(honest, hello()))
-            await wait_for(lambda: served.server._dispatcher._wrong_tokens.num_waiting == 2)
+            await until(lambda: served.server._dispatcher._wrong_tokens.num_waiting == 2)
             clock.advance(2 / wrong_tokens.PER_SECOND)
             async with asyncio.timeout(PATIENCE_S):
                 await held
@@ -206,7 +200,7 @@ async def test_many_connections_guess_no_faster_and_an_honest_one_gets_its_turn(
         guessers = [RawPeer(served.endpoint) for _ in range(20)]
         tasks = [asyncio.create_task(guess(peer, 1000)) for peer in guessers]
         try:
-            await wait_for(lambda: served.server._dispatcher.is_holding)
+            await until(lambda: served.server._dispatcher.is_holding)
             async with raw_peer(served.endpoint) as honest:
                 assert isinstance(await ask(honest, hello()), Welcome)
             loop = asyncio.get_running_loop()

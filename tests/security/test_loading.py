@@ -23,8 +23,9 @@ from npc_brain.inference.backends.openai import OpenAIBackend
 from npc_brain.inference.chat import ChatEvent, ChatRequest, Finished, Message
 from npc_brain.inference.remote import dialect
 from npc_brain.sidecar import Sidecar, SidecarOptions
+from tests.pace import PATIENCE_S, wait_until
+from tests.processes import is_running
 
-WAIT_S = 60.0
 ERRORS: tuple[Callable[[], BaseException], ...] = (
     lambda: RecursionError("maximum recursion depth exceeded"),
     lambda: OverflowError("Python int too large to convert to C long"),
@@ -50,7 +51,7 @@ class Told(Sidecar):
 
     async def until(self, phase: str) -> str:
         """The detail of the first status of that phase."""
-        async with asyncio.timeout(WAIT_S):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 for told_phase, detail in self.told:
                     if told_phase == phase:
@@ -108,12 +109,12 @@ async def test_loading_without_progress_is_told_and_goes_on(
     monkeypatch.setattr(sidecar_module, "STALL_S", 0.05)
     may_go_on = threading.Event()
     monkeypatch.setattr(
-        sidecar_module, "resolve_model", lambda *_: may_go_on.wait(WAIT_S) and Path("nowhere")
+        sidecar_module, "resolve_model", lambda *_: may_go_on.wait(PATIENCE_S) and Path("nowhere")
     )
     async with started("some-model") as sidecar:
         assert "nothing has come of it" in await sidecar.until("degraded")
         may_go_on.set()
-        async with asyncio.timeout(WAIT_S):
+        async with asyncio.timeout(PATIENCE_S):
             while "no language model" not in sidecar.told[-1][1]:
                 await asyncio.sleep(0.005)
 
@@ -253,7 +254,7 @@ def ask(backend: OpenAIBackend) -> str:
             finished.set()
 
     backend.submit(ChatRequest((Message("user", "Hello!"),)), emit)
-    assert finished.wait(WAIT_S)
+    assert finished.wait(PATIENCE_S)
     return reasons[0]
 
 
@@ -263,7 +264,7 @@ async def test_a_server_that_drips_names_is_told_too(
     """The look-up of a name cannot be broken off, so it is not waited for."""
     monkeypatch.setattr(sidecar_module, "SERVER_TIMEOUT_S", 0.1)
     is_over = threading.Event()
-    monkeypatch.setattr(OpenAIBackend, "check", lambda _: is_over.wait(WAIT_S))
+    monkeypatch.setattr(OpenAIBackend, "check", lambda _: is_over.wait(PATIENCE_S))
     async with started("openai:http://slow.invalid/v1") as sidecar:
         assert "does not tell within" in await sidecar.until("degraded")
         is_over.set()
@@ -317,7 +318,7 @@ def end_s(process: "subprocess.Popen[bytes]", tmp_path: Path) -> float:
     """How long the process takes to end once it is told to; its file is gone then."""
     told_s = time.monotonic()
     process.send_signal(signal.SIGTERM)
-    assert process.wait(WAIT_S) == 0
+    assert process.wait(PATIENCE_S) == 0
     took_s = time.monotonic() - told_s
     assert not (tmp_path / "sidecar.json").exists()
     return took_s
@@ -353,7 +354,9 @@ def test_a_process_that_is_told_to_end_does(state: str, tmp_path: Path) -> None:
             time.sleep(0.2)
             assert end_s(process, tmp_path) < 10
             if state == "a download":
-                wait_for_the_end_of(children)
+                wait_until(
+                    lambda: not any(map(is_running, children)), "the package client was left behind"
+                )
 
 
 def children_of(pid: int) -> list[int]:
@@ -365,22 +368,5 @@ def children_of(pid: int) -> list[int]:
 def wait_for_children(pid: int) -> list[int]:
     if not sys.platform.startswith("linux"):
         return []
-    end = time.monotonic() + WAIT_S
-    while not (children := children_of(pid)):
-        assert time.monotonic() < end, "nothing is downloaded"
-        time.sleep(0.01)
-    return children
-
-
-def wait_for_the_end_of(pids: list[int]) -> None:
-    end = time.monotonic() + WAIT_S
-    while any(is_running(pid) for pid in pids):
-        assert time.monotonic() < end, "the package client was left behind"
-        time.sleep(0.01)
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
+    wait_until(lambda: children_of(pid), "nothing is downloaded")
+    return children_of(pid)

@@ -16,7 +16,7 @@ from npc_brain.npc.definition import NpcDefinition
 from npc_brain.npc.loader import parse_definition
 from npc_brain.tools.registry import BUILT_INS
 from tests.counts import count
-from tests.security.stalls import slowness, watching
+from tests.security.stalls import cpu_slowness, watching
 from tests.unit.decision.stages import playing
 
 STALL_S = 0.02
@@ -50,7 +50,7 @@ async def test_a_pattern_that_explodes_costs_others_nothing(place: str) -> None:
         async with playing(ned(**{place: pattern})) as play, watching() as stalls:
             line, _ = await play.say("ned", text)
         assert line in ("Hm.", "No.", "Yes.")
-        assert stalls.longest_s < STALL_S * slowness(), pattern
+        assert stalls.longest_s < STALL_S * cpu_slowness(), pattern
 
 
 WORDS = (
@@ -102,7 +102,7 @@ def test_what_cannot_be_done_is_told_where_it_stands(pattern: str, problem: str)
         start_s = time.thread_time()
         with pytest.raises(DefinitionError) as caught:
             ned(**{place: pattern})
-        assert time.thread_time() - start_s < 1.0 * slowness()
+        assert time.thread_time() - start_s < 1.0 * cpu_slowness()
         [told] = caught.value.message.splitlines()
         assert told.startswith(f"ned.yaml:{line}:")
         assert problem in told

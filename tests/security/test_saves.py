@@ -28,6 +28,7 @@ from npc_brain.simulation.simulated_world import SimulatedWorld
 from npc_brain.simulation.world_file import load_world_file
 from tests.counts import count
 from tests.integration.wire_stage import make_session
+from tests.pace import until
 from tests.unit.sample_game.test_bridge import Village
 from tests.unit.simulation.villages import make_village
 
@@ -235,12 +236,6 @@ class Wire:
             features=(),
             limits=DEFAULT_LIMITS,
         )
-
-
-async def until(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60.0):
-        while not is_so():
-            await asyncio.sleep(0.002)
 
 
 def blob_of(value: Any) -> bytes:

@@ -20,7 +20,7 @@ from npc_brain.understanding.examples import JUST_TALK, STAND_INS
 from npc_brain.understanding.lexical import LexicalEncoder
 from npc_brain.understanding.linking import EntityLinker, Mention
 from npc_brain.understanding.matching import Encoder, FloatArray, Match, spans_to_read
-from npc_brain.understanding.words import Speller, plain_text, split_words
+from npc_brain.understanding.words import Speller, in_plain_spelling, split_words
 
 MASKS = {"item": "item", "place": "place", "person": "person", "object": "thing"}
 """What stands in for a name, by kind; also the placeholders that examples may use. Other kinds stay
@@ -171,6 +171,6 @@ def _masked(text: str, mentions: Sequence[Mention], span: tuple[int, int]) -> st
     parts, (at, end) = [], span
     for mention in sorted(mentions, key=lambda mention: (mention.start, -mention.score)):
         if mention.kind in MASKS and mention.start >= at and mention.end <= end:
-            parts += [plain_text(text[at : mention.start]), MASKS[mention.kind]]
+            parts += [in_plain_spelling(text[at : mention.start]), MASKS[mention.kind]]
             at = mention.end
-    return "".join([*parts, plain_text(text[at:end])])
+    return "".join([*parts, in_plain_spelling(text[at:end])])

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from npc_brain.understanding.words import MAX_CHARS, plain_text, split_clauses, split_parts
+from npc_brain.understanding.words import MAX_CHARS, in_plain_spelling, split_clauses, split_parts
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -103,7 +103,7 @@ class MeaningMatcher:
         """
         self._encoder = encoder
         self._labels = [label for label, sentences in examples.items() if sentences]
-        sentences = [plain_text(s) for label in self._labels for s in examples[label]]
+        sentences = [in_plain_spelling(s) for label in self._labels for s in examples[label]]
         counts = [len(examples[label]) for label in self._labels]
         self._starts = np.cumsum([0, *counts[:-1]])
         encoder.learn(sentences)
@@ -135,6 +135,6 @@ class MeaningMatcher:
         """float32[span, label], or None when there is nothing to compare."""
         if not spans or self._examples is None:
             return None
-        vectors = self._encoder.encode([plain_text(text[start:end]) for start, end in spans])
+        vectors = self._encoder.encode([in_plain_spelling(text[start:end]) for start, end in spans])
         likeness: FloatArray = np.maximum.reduceat(vectors @ self._examples.T, self._starts, axis=1)
         return likeness

@@ -2,7 +2,7 @@
 
 import re
 
-from npc_brain.understanding.words import plain_text, split_words
+from npc_brain.understanding.words import in_plain_spelling, split_words
 
 _POLITE = (
     r"(?:(?:please|and|so|but|oh|well|hey|listen|by the way|also|now|then)\b[\s,:;-]*)*"
@@ -57,5 +57,5 @@ def thing_asked_for(text: str) -> str:
 
     Empty when there are none.
     """
-    words = [word.lower for word in split_words(plain_text(text))]
+    words = [word.lower for word in split_words(in_plain_spelling(text))]
     return " ".join(word for word in words if word not in _ASKING and not word.isdecimal())

@@ -109,7 +109,7 @@ def plain_form(words: Sequence[Word], index: int) -> str:
     return _SHORT_FORMS.get(lower, lower)
 
 
-def plain_text(text: str) -> str:
+def in_plain_spelling(text: str) -> str:
     """`text` with short and archaic forms spelt out: "wheres thy ale" is "where is your ale"."""
     words = split_words(text)
     parts, at = [], 0

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from npc_brain.understanding.words import (
     Speller,
     find_count,
-    plain_text,
+    in_plain_spelling,
     split_clauses,
     split_words,
     stem,
@@ -55,7 +55,7 @@ def test_find_count(text: str, count: int | None) -> None:
     ],
 )
 def test_plain_text(text: str, plain: str) -> None:
-    assert plain_text(text) == plain
+    assert in_plain_spelling(text) == plain
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_words_and_clauses_cover_the_text_in_order(text: str) -> None:
         assert all(a[1] <= b[0] for a, b in itertools.pairwise(spans))
     for word in words:
         assert sum(start <= word.start < end for start, end in clauses) == 1
-    plain_text(text)
+    in_plain_spelling(text)
     find_count(text)
 
 

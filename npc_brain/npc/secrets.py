@@ -120,6 +120,8 @@ class SecretWatch:
         self._is_first: list[bool] = []
         self._num_chars = 0
         self._is_between = True
+        self._start: int | None = None
+        """The letter with which the longest stretch begins that may become a secret."""
         self._complete: str | None = None
         """A short secret that has been spelled if its word ends here."""
 
@@ -152,9 +154,6 @@ class SecretWatch:
         """No more comes: what the whole text gives away."""
         self.found = self.found or self._complete
         return self.found
-
-    _start: int | None = None
-    """The letter with which the longest stretch begins that may become a secret."""
 
     def _align(self, code: int) -> None:
         secrets, here = self._secrets, len(self._places) - 1

@@ -172,16 +172,12 @@ class Machine:
         Raises:
             NpcBrainError: `saved` is not such a value (`bad_blob`).
         """
-        values = (
-            [saved.get(key) for key in ("state", "used", "elapsed_s")]
-            if (isinstance(saved, dict))
-            else []
-        )
-        match values:
-            case [str(name), [*keys], [*times]] if all(
-                isinstance(key, str) for key in keys
-            ) and all(_is_time(seconds) for seconds in times):
-                used, elapsed = frozenset(keys), [float(seconds) for seconds in times]
+        keys = ("state", "used", "elapsed_s")
+        match [saved.get(key) for key in keys] if isinstance(saved, dict) else []:
+            case [str(name), [*used_keys], [*times]] if all(
+                isinstance(key, str) for key in used_keys
+            ) and all(map(_is_time, times)):
+                used, elapsed = frozenset(used_keys), [float(seconds) for seconds in times]
             case _:
                 raise NpcBrainError(
                     "a saved machine state is damaged: it has no state, no used reactions or no "
@@ -226,7 +222,7 @@ def tool_end_event(tool: Tool, *, is_done: bool) -> tuple[str, str]:
 
 
 def _is_time(value: Any) -> bool:
-    """Whether `value` is a finite number of seconds; none is longer than a few lives of a game."""
+    """Whether `value` is a finite number of seconds that a game can have lasted."""
     return isinstance(value, int | float) and abs(value) < MAX_ELAPSED_S
 
 

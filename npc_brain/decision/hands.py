@@ -118,8 +118,8 @@ class Hands:
         result = action_result(tool, action, ctx.world)
         return Performed(tool, plain, result, action.action_id, was_requested=True)
 
-    def take_up(self, actions: Mapping[str, Sequence[Action]]) -> None:
-        """Give NPCs their saved actions; those they had are forgotten, and nobody is told."""
+    def replace_actions(self, actions: Mapping[str, Sequence[Action]]) -> None:
+        """Give NPCs their saved actions; those they had are dropped without a message."""
         for action_id in self.tracker.replace(actions):
             self.unspoken.pop(action_id, None)
 

@@ -61,12 +61,12 @@ class _Actor:
 
 
 @dataclass(eq=False)
-class Cast:
-    """NPCs made of a saved state, ready to take their places.
+class LoadedNpcs:
+    """NPCs made from a saved state, not on the stage yet.
 
     Attributes:
-        memories: The numbers of their memories in the store.
-        actions: Their actions under way.
+        memories: By NPC, the number of its memories in the store.
+        actions: By NPC, its actions under way.
     """
 
     actors: dict[str, _Actor] = field(default_factory=dict)
@@ -341,88 +341,80 @@ class Stage:
         Transitions are told with the event `load`. Raises NpcBrainError (`bad_blob`,
         `bad_definition`, `too_many_npcs`), after which all is as before.
         """
-        cast = self.rehearse(saved.items(), self.living(), definition_of)
+        loaded = self.prepare_load(saved.items(), self.definitions(), definition_of)
         try:
-            self.check(cast)
+            self.check_load(loaded)
         except NpcBrainError:
-            self.forget(cast.memories.values())
+            self.forget_memories(loaded.memories.values())
             raise
-        self.forget(self.take_up(cast))
+        self.forget_memories(self.apply_load(loaded))
         for npc_id in saved:
-            self.tell_loaded(npc_id)
+            self.announce_loaded(npc_id)
 
-    def living(self) -> dict[str, NpcDefinition]:
+    def definitions(self) -> dict[str, NpcDefinition]:
         """The definitions of the living NPCs, by their ids."""
         return {npc_id: actor.npc.definition for npc_id, actor in self._actors.items()}
 
-    def rehearse(
+    def prepare_load(
         self,
         saved: Iterable[tuple[str, Any]],
         living: Mapping[str, NpcDefinition],
         definition_of: Callable[[str], NpcDefinition],
-    ) -> Cast:
-        """Make NPCs of what `save` gave, beside those on the stage, which go on undisturbed.
+    ) -> LoadedNpcs:
+        """Make NPCs from what `save` gave, without touching those on the stage.
 
-        May be called from any thread, and is ended by `close`. The result is for `check` and
-        `take_up`; where that does not come about, its memories are for `forget`.
+        May be called from any thread; `close` ends it. Pass the result to `check_load` and
+        `apply_load`, or its memories to `forget_memories`.
+
+        Args:
+            saved: Ids and states.
+            living: What `definitions` gives; NPCs whose definition is the same keep it.
+            definition_of: Finds any other definition by its name.
 
         Raises:
             NpcBrainError: As `load`.
         """
-        cast, definitions = Cast(), dict[str, NpcDefinition]()
+        loaded, found = LoadedNpcs(), dict[str, NpcDefinition]()
         try:
             for npc_id, entry in saved:
-                if len(cast.actors) >= self._max_npcs:
-                    raise _too_many(len(cast.actors) + 1, self._max_npcs)
+                if len(loaded.actors) >= self._max_npcs:
+                    raise _too_many(len(loaded.actors) + 1, self._max_npcs)
                 if self._is_closed:
                     raise SessionError("the session has ended", code=ErrorCode.UNKNOWN_SESSION)
-                if not _NPC_ID.fullmatch(npc_id):
-                    raise _damaged(npc_id, "that is no id")
-                name = entry.get("definition") if isinstance(entry, dict) else None
-                if not isinstance(name, str):
-                    raise _damaged(npc_id, "it names no definition")
-                known = living.get(npc_id)
-                if known is None or known.id != name:
-                    known = definitions.get(name) or definition_of(name)
-                    definitions[name] = known
-                npc = self._make(npc_id, known)
-                cast.actions[npc_id] = self._scene.hands.tracker.loaded(
-                    npc_id, entry.get("actions")
-                )
-                try:
-                    cast.memories[npc_id] = npc.restore(entry, self._clock.now_s())
-                except NpcBrainError as error:
-                    raise _damaged(npc_id, error.message) from error
-                cast.actors[npc_id] = _Actor(npc)
+                name = _definition_name(npc_id, entry)
+                definition = living.get(npc_id)
+                if definition is None or definition.id != name:
+                    definition = found[name] = found.get(name) or definition_of(name)
+                self._restore(npc_id, definition, entry, loaded)
         except BaseException:
-            self.forget(cast.memories.values())
+            self.forget_memories(loaded.memories.values())
             raise
-        return cast
+        return loaded
 
-    def check(self, cast: Cast) -> None:
-        """Raise NpcBrainError when `take_up` would not do now; it follows without waiting."""
-        self._check_room(len(cast.actors.keys() - self._actors.keys()))
-        self._scene.hands.tracker.check(cast.actions)
+    def check_load(self, loaded: LoadedNpcs) -> None:
+        """Raise NpcBrainError unless `apply_load` can follow at once."""
+        self._check_room(len(loaded.actors.keys() - self._actors.keys()))
+        self._scene.hands.tracker.check(loaded.actions)
 
-    def take_up(self, cast: Cast) -> list[int]:
-        """Put NPCs in their places, in one go; each is to be told by `tell_loaded`.
+    def apply_load(self, loaded: LoadedNpcs) -> list[int]:
+        """Put all loaded NPCs on the stage at once; then call `announce_loaded` for each.
 
-        Returns the memories that nobody has any more, for `forget`.
+        Returns the memories that no NPC has any more, for `forget_memories`.
         """
-        for npc_id in cast.actors:
+        for npc_id in loaded.actors:
             known = self._actors.get(npc_id)
             for turn in list(known.turns.values()) if known else ():
                 turn.cancel("loaded")
-        self._scene.hands.take_up(cast.actions)
-        self._actors.update(cast.actors)
-        return self._store.exchange(cast.memories)
+        self._scene.hands.replace_actions(loaded.actions)
+        self._actors.update(loaded.actors)
+        return self._store.replace_sets(loaded.memories)
 
-    def tell_loaded(self, npc_id: str) -> None:
-        """Tell where a loaded NPC is."""
+    def announce_loaded(self, npc_id: str) -> None:
+        """Tell the engine which state a loaded NPC is in."""
         self._port.notify(npc_id, self.current(npc_id, "load"))
 
-    def forget(self, memories: Iterable[int]) -> None:
-        """Free memories that nobody has; from any thread."""
+    def forget_memories(self, memories: Iterable[int]) -> None:
+        """Free memories that no NPC has; from any thread."""
         if not self._is_closed:
             self._store.drop(memories)
 
@@ -461,6 +453,18 @@ class Stage:
             self._machines[definition.id] = known
         seed = None if self._seed is None else f"{self._seed}/{npc_id}"
         return Npc(npc_id, *known, self._store, seed=seed)
+
+    def _restore(
+        self, npc_id: str, definition: NpcDefinition, entry: Any, loaded: LoadedNpcs
+    ) -> None:
+        """Add one saved NPC to `loaded`; raises NpcBrainError."""
+        npc = self._make(npc_id, definition)
+        loaded.actions[npc_id] = self._scene.hands.tracker.loaded(npc_id, entry.get("actions"))
+        try:
+            loaded.memories[npc_id] = npc.restore(entry, self._clock.now_s())
+        except NpcBrainError as error:
+            raise _damaged(npc_id, error.message) from error
+        loaded.actors[npc_id] = _Actor(npc)
 
     def _begin(self, actor: _Actor, prospect: Prospect, limit_s: float, priority: int = 0) -> Turn:
         self._last_turn_id += 1
@@ -564,6 +568,15 @@ class Stage:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _definition_name(npc_id: str, entry: Any) -> str:
+    if not _NPC_ID.fullmatch(npc_id):
+        raise _damaged(npc_id, "that is no id")
+    name = entry.get("definition") if isinstance(entry, dict) else None
+    if not isinstance(name, str):
+        raise _damaged(npc_id, "it names no definition")
+    return name
 
 
 def _damaged(npc_id: str, how: str) -> SessionError:

@@ -160,16 +160,10 @@ class MemoryStore:
             for text, subject_id, num_recalls in rows
         ]
 
-    def restore(self, npc_id: str, saved: Iterable[Mapping[str, Any]]) -> None:
-        """Replace an NPC's memories by those of `to_json`; vectors are made when next needed.
+    def add_set(self, saved: Iterable[Mapping[str, Any]]) -> int:
+        """Add the memories that `to_json` gave, for `replace_sets` or `drop`; returns their number.
 
-        Raises:
-            NpcBrainError: `saved` is not such a value (`bad_blob`); nothing was changed.
-        """
-        self.drop(self.exchange({npc_id: self.put_down(saved)}))
-
-    def put_down(self, saved: Iterable[Mapping[str, Any]]) -> int:
-        """Keep the memories of `to_json` for `exchange`, or `drop`; returns their set's number.
+        No NPC has them yet. Their vectors are made when they are first needed.
 
         Raises:
             NpcBrainError: `saved` is not such a value, or more than an NPC can have (`bad_blob`).
@@ -190,8 +184,8 @@ class MemoryStore:
             self._db.execute("COMMIT")
         return set_id
 
-    def exchange(self, set_ids: Mapping[str, int]) -> list[int]:
-        """Give NPCs the memories that were put down; returns the numbers of those they had."""
+    def replace_sets(self, set_ids: Mapping[str, int]) -> list[int]:
+        """Give NPCs the memories of `add_set`; returns the numbers of those they had."""
         with self._lock:
             had = [self._set_ids[npc_id] for npc_id in set_ids if npc_id in self._set_ids]
             self._set_ids.update(set_ids)

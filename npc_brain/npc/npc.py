@@ -131,12 +131,12 @@ class Npc:
         }
 
     def restore(self, saved: Mapping[str, Any], now_s: float) -> int:
-        """Take up what `save` gave, but for its memories, which are put down in the store.
+        """Restore what `save` gave, except for its memories, which are only added to the store.
 
-        So a whole stage can be restored beside the one that goes on, from any thread.
+        So NPCs can be restored beside living ones of the same ids, from any thread.
 
         Returns:
-            The number of its memories, for `MemoryStore.exchange`.
+            The number of its memories, for `MemoryStore.replace_sets`.
 
         Raises:
             NpcBrainError: It is damaged (`bad_blob`).
@@ -151,7 +151,7 @@ class Npc:
             self.blackboard.restore(saved.get("blackboard", ()))
             self.transcript.restore(saved.get("transcript", ""))
             self.met, self.last_speaker_id = set(met), last
-            return self._store.put_down(saved.get("memories", ""))
+            return self._store.add_set(saved.get("memories", ""))
         except NpcBrainError as error:
             raise _damaged(error.message) from error
 

@@ -20,7 +20,7 @@ from npc_brain.decision.events import (
     TurnStarted,
 )
 from npc_brain.decision.mind import Mind
-from npc_brain.decision.stage import Cast, Stage
+from npc_brain.decision.stage import LoadedNpcs, Stage
 from npc_brain.errors import ErrorCode, NpcBrainError, SessionError
 from npc_brain.inference.chat import BackendStats, Picture, Sound
 from npc_brain.npc.definition import NpcDefinition
@@ -69,7 +69,7 @@ class StageSession:
         )
         self._first_state = StateChanged(None, "", SPAWN, {})
         self._thread: ThreadPoolExecutor | None = None
-        self._is_telling = False
+        self._is_announcing = False
         self._ticking = asyncio.create_task(self._tick())
 
     # --- session.registry.Session ------------------------------------------------------------
@@ -217,30 +217,30 @@ class StageSession:
         reply(m.StateSaved(blob=await self._aside(partial(pack_state, packed))))
 
     async def _load_aside(self, blob: bytes, reply: Reply) -> None:
-        """Make the saved NPCs on another thread, exchange them at once, and tell of each."""
+        """Make the saved NPCs on another thread, put them on the stage at once, announce each."""
         stage, tools = self.stage, self.stage.tools
 
-        def rehearse(living: Mapping[str, NpcDefinition]) -> Cast:
+        def prepare(living: Mapping[str, NpcDefinition]) -> LoadedNpcs:
             def definition_of(name: str) -> NpcDefinition:
                 return self._library.find(name, name, tools)
 
-            return stage.rehearse(unpack_state(blob), living, definition_of)
+            return stage.prepare_load(unpack_state(blob), living, definition_of)
 
-        cast = await self._aside(partial(rehearse, stage.living()))
+        loaded = await self._aside(partial(prepare, stage.definitions()))
         try:
-            stage.check(cast)
+            stage.check_load(loaded)
         except NpcBrainError:
-            await self._aside(partial(stage.forget, cast.memories.values()))
+            await self._aside(partial(stage.forget_memories, loaded.memories.values()))
             raise
         reply(m.Ok())
-        unused = stage.take_up(cast)
-        self._is_telling = True  # time stands still: nobody moves on before it was told of
+        unused = stage.apply_load(loaded)
+        self._is_announcing = True  # no NPC changes state before its `npc.state` was sent
         try:
-            async for npc_id in self._in_slices(cast.actors):
-                stage.tell_loaded(npc_id)
+            async for npc_id in self._in_slices(loaded.actors):
+                stage.announce_loaded(npc_id)
         finally:
-            self._is_telling = False
-        await self._aside(partial(stage.forget, unused))
+            self._is_announcing = False
+        await self._aside(partial(stage.forget_memories, unused))
 
     async def _aside(self, work: Callable[[], _Result]) -> _Result:
         """Do `work` on this session's own thread."""
@@ -291,7 +291,7 @@ class StageSession:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
-            if self._is_telling:
+            if self._is_announcing:
                 continue
             try:
                 self.stage.tick()

@@ -187,23 +187,12 @@ class ActionTracker:
     def save(self, npc_id: str) -> list[dict[str, Any]]:
         """An NPC's open actions as JSON values; times as milliseconds left.
 
-        Without their results: the engine tells those anew with what becomes of the action.
+        Without their results: the engine reports those again when the action ends.
         """
         return list(self._saved(npc_id))
 
-    def load(self, npc_id: str, saved: Any) -> list[Action]:
-        """Take up an NPC's saved actions in place of its present ones.
-
-        Raises:
-            SessionError: BAD_BLOB as `loaded` and `check`; nothing is changed then.
-        """
-        actions = {npc_id: self.loaded(npc_id, saved)}
-        self.check(actions)
-        self.replace(actions)
-        return actions[npc_id]
-
     def loaded(self, npc_id: str, saved: Any) -> list[Action]:
-        """The actions in what `save` gave, for `replace`; ids stay as they were.
+        """The actions that `save` gave, for `check` and `replace`; ids stay as they were.
 
         Raises:
             SessionError: BAD_BLOB when it is no such value, or holds too much.

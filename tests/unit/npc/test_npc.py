@@ -77,7 +77,7 @@ def test_a_save_restores_everything(store: MemoryStore) -> None:
     made.memory.remember("Bo owes two coins")
     saved = json.loads(json.dumps(made.save(30.0)))
     other = Npc("mira_2", definition, machine, store, seed=1)
-    store.exchange({"mira_2": other.restore(saved, 5.0)})
+    store.replace_sets({"mira_2": other.restore(saved, 5.0)})
     assert other.save(5.0) == saved
     assert (other.state.name, other.blackboard["trust"]) == ("fleeing", 1)
     for key in saved:

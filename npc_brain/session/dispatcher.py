@@ -41,7 +41,7 @@ HELLO_TIMEOUT_S = 10.0
 MAX_BYTES_BEFORE_HELLO = 4096
 """Whoever has not shown the token gets no work done: larger frames are not even read."""
 
-MAX_WAITING = 256
+MAX_WAITING_MESSAGES = 256
 """Messages of a session that may wait while it works; more are refused, to be sent again."""
 MAX_WAITING_BYTES = 16 * 2**20
 """Of all of them together."""
@@ -319,7 +319,10 @@ class _Line:
 
     def put(self, peer: Peer, envelope: Envelope, num_bytes: int) -> None:
         """Let a message wait; raises SessionError (`too_many_queued`) when there are too many."""
-        if len(self.waiting) >= MAX_WAITING or self.num_bytes + num_bytes > MAX_WAITING_BYTES:
+        if (
+            len(self.waiting) >= MAX_WAITING_MESSAGES
+            or self.num_bytes + num_bytes > MAX_WAITING_BYTES
+        ):
             raise SessionError(
                 f"{len(self.waiting)} messages wait for an earlier one already",
                 code=ErrorCode.TOO_MANY_QUEUED,

@@ -41,7 +41,7 @@ HEARTBEAT_INTERVAL_MS = 5_000
 HEARTBEAT_TIMEOUT_MS = 15_000
 """An engine that answers no ZMTP PING for so long is gone. Stalled frames must not look like it."""
 HANDSHAKE_TIMEOUT_MS = 5_000
-MAX_WAITING = 512
+MAX_WITHOUT_SESSION = 512
 """Connections without a session, where the process may open enough files. So many that a crowd
 which connects again and again leaves the newest the time for its handshake."""
 SPARED_FILES = 96
@@ -88,7 +88,7 @@ class Router:
         self._connections = _Connections(on_gone)
         self._has_session = has_session
         self._clock = clock
-        self._max_waiting = _max_waiting()
+        self._max_without_session = _max_without_session()
         self._context = zmq.asyncio.Context()
         self._socket = self._context.socket(zmq.ROUTER)
         for option, value in {
@@ -149,7 +149,7 @@ class Router:
     def sweep(self) -> None:
         """Close the connections that have been without a session for `HELLO_TIMEOUT_S`."""
         now_s = self._clock.now_s()
-        waiting = self._waiting()
+        waiting = self._without_session()
         for connection in self._connections.open():
             if connection not in waiting:
                 connection.since_s = now_s
@@ -186,7 +186,7 @@ class Router:
             else:
                 self._connections.closed(int(event["value"]))
 
-    def _waiting(self) -> list["_Connection"]:
+    def _without_session(self) -> list["_Connection"]:
         """The connections without a session, oldest first."""
         return [
             connection
@@ -196,11 +196,13 @@ class Router:
 
     def _make_room(self) -> None:
         """Close a connection if the one just accepted, the last in order, is one too many."""
-        waiting = [connection for connection in self._waiting() if not connection.is_closing]
+        waiting = [
+            connection for connection in self._without_session() if not connection.is_closing
+        ]
         *crowd, newcomer = waiting
-        if len(waiting) <= self._max_waiting:
+        if len(waiting) <= self._max_without_session:
             crowd = [connection for connection in crowd if connection.address == newcomer.address]
-            if len(crowd) < SHARE_OF_ADDRESS * self._max_waiting:
+            if len(crowd) < SHARE_OF_ADDRESS * self._max_without_session:
                 return
         silent = [connection for connection in crowd if connection.identity is None]
         (silent or crowd)[0].hang_up()
@@ -229,15 +231,15 @@ def is_local(bind: str) -> bool:
         return host == "localhost"
 
 
-def _max_waiting() -> int:
+def _max_without_session() -> int:
     if sys.platform == "win32":
-        return MAX_WAITING  # sockets are no files there
+        return MAX_WITHOUT_SESSION  # sockets are no files there
     import resource
 
     max_files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if max_files == resource.RLIM_INFINITY:
-        return MAX_WAITING
-    return max(1, min(MAX_WAITING, max_files - SPARED_FILES))
+        return MAX_WITHOUT_SESSION
+    return max(1, min(MAX_WITHOUT_SESSION, max_files - SPARED_FILES))
 
 
 @dataclass(eq=False)

@@ -135,7 +135,7 @@ async def test_those_that_play_stay(served: Served, clock: FakeClock) -> None:
 async def test_idle_connections_are_limited_and_keep_nobody_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(router, "MAX_WAITING", 80)
+    monkeypatch.setattr(router, "MAX_WITHOUT_SESSION", 80)
     async with serving() as served, raw_peer(served.endpoint) as before:
         await ask(before, hello())
         connections = served.server._router._connections

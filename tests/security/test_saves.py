@@ -21,7 +21,7 @@ from npc_brain.memory.store import MAX_MEMORIES
 from npc_brain.protocol import messages as m
 from npc_brain.protocol.codec import DEFAULT_LIMITS, decode, encode
 from npc_brain.protocol.messages import NpcState
-from npc_brain.session.dispatcher import MAX_WAITING, Dispatcher
+from npc_brain.session.dispatcher import MAX_WAITING_MESSAGES, Dispatcher
 from npc_brain.session.registry import SessionRegistry
 from npc_brain.session.saved_state import pack_npc, pack_state, unpack_state
 from npc_brain.simulation.simulated_world import SimulatedWorld
@@ -447,7 +447,9 @@ async def test_what_waits_is_bounded_and_ends_with_the_connection() -> None:
     async with Wire() as wire:
         await wire.ask(b"a", m.NpcSpawn(definition=NED), "ned")
         wire.send(b"a", m.StateSave())
-        ids = [wire.send(b"a", m.NpcEvent(event="go"), "ned") for _ in range(MAX_WAITING + 1)]
+        ids = [
+            wire.send(b"a", m.NpcEvent(event="go"), "ned") for _ in range(MAX_WAITING_MESSAGES + 1)
+        ]
         [refused] = wire.replies(b"a", ids[-1])
         assert isinstance(refused, m.Error)
         assert (refused.code, refused.retryable) == (ErrorCode.TOO_MANY_QUEUED, True)

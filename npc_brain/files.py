@@ -27,10 +27,10 @@ MB = 2**20
 MAX_DEPTH = 64
 """Deepest nesting of JSON; no file of ours needs more than a dozen levels."""
 MAX_VALUES = 1_000_000
-"""Most values of a JSON document, some 100 MB when unfolded."""
+"""Most values of a JSON document, some 100 MB when parsed."""
 
 _MAX_DIGITS = 20
-"""Of a whole number: 64 bits."""
+"""Of an integer: 64 bits."""
 _MAX_NAME_BYTES = 255
 _MAX_PATH_CHARS = 1024
 
@@ -55,9 +55,9 @@ _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f\ud800-\udfff\\:*?"<>|]')
 
 
 def open_regular(path: Path) -> io.BufferedReader:
-    """Open a regular file for reading; returns at once whatever `path` is.
+    """Open a regular file for reading; never blocks, even if `path` is a FIFO or a device.
 
-    Raises OSError: it is not there, may not be read, or is no regular file.
+    Raises OSError: it does not exist, may not be read, or is not a regular file.
     """
     try:
         _check_kind(os.stat(path).st_mode, path)  # opening some devices does something
@@ -131,7 +131,7 @@ def parse_json(
     *,
     max_values: int = MAX_VALUES,
 ) -> Any:
-    """The value of JSON text, unfolded only when it is known to be within the limits.
+    """The value of JSON text, parsed only when it is known to be within the limits.
 
     No deeper than `MAX_DEPTH`, no more than `max_values` values, whole numbers of up to 20 digits,
     finite numbers, no key twice in an object, and nothing but Unicode.
@@ -218,7 +218,7 @@ def inside(
         directory: What the name is relative to.
         name: As the file has it.
         where: The file, for messages.
-        error: What is raised for a name, or a symbolic link, that leads out.
+        error: What is raised for a name, or a symbolic link, that leads outside.
         root: Symbolic links may lead anywhere below it; `directory` by default.
     """
     fault = _name_fault(name) or _link_fault(directory / name, root or directory)
@@ -268,8 +268,8 @@ def _link_fault(path: Path, root: Path) -> str:
     try:
         is_inside = path.resolve().is_relative_to(root.resolve())
     except (OSError, RuntimeError):  # a loop
-        return "is a link that leads round in circles"
-    return "" if is_inside else "is a link to what lies outside of its directory"
+        return "is a link that leads to itself"
+    return "" if is_inside else "is a link out of its directory"
 
 
 def _check_structure(data: bytes, max_values: int) -> None:

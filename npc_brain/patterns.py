@@ -18,7 +18,7 @@ MAX_SIZE = 500
 """Characters and classes of a pattern, with what is counted (`{2,9}`) written out. Compiling it, or
 searching 2,000 characters for it, then takes at most about 15 ms."""
 _WIDE_CLASS = 20
-"""What a class of many scripts, such as `\\w`, counts for: it is compiled to some 300 states."""
+"""Size of a class of many scripts, such as `\\w`, which compiles to some 300 states."""
 
 _TOKEN = re.compile(
     r"\\p\{[^}]*\}|\\x\{[^}]*\}|\\.|\[\^?+\]?+(?:\\.|[^\]\\])*+\]|\{(\d+)?(,)?(\d+)?\}|.", re.DOTALL
@@ -59,7 +59,7 @@ class Pattern:
             raise PatternError("verbose mode (?x) is not supported", hint="write it on one line")
         if _size(text) > MAX_SIZE:
             raise PatternError(
-                f"it counts too far: written out it has more than {MAX_SIZE} characters",
+                f"it is too large: its counts written out, it has more than {MAX_SIZE} characters",
                 hint="use + or * in place of a large {count}",
             )
         # `\Z`, the very end, is `\z` in the engine's syntax.
@@ -82,7 +82,7 @@ class Pattern:
 
 @lru_cache(maxsize=256)
 def compiled(text: str, *, ignore_case: bool = False) -> Pattern:
-    """A `Pattern`, kept for the next who asks for the same; raises PatternError."""
+    """A `Pattern`, cached; raises PatternError."""
     return Pattern(text, ignore_case=ignore_case)
 
 

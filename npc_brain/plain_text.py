@@ -60,7 +60,7 @@ class PlainTextStream:
         self._open: list[int] = []
 
     def push(self, text: str) -> str:
-        """What is decided now that `text` has come."""
+        """What is certain now that `text` has come."""
         if not self._kept and not self._joiner and text and _ORDINARY.fullmatch(text):
             self._last = text[-1]
             return text
@@ -69,7 +69,7 @@ class PlainTextStream:
         return self._take(self._open[0] if self._open else len(self._kept))
 
     def end(self) -> str:
-        """What is left when no more comes."""
+        """What is left at the end of the text."""
         self._joiner = ""
         end = next((at for at in self._open if self._is_broken_off(at)), len(self._kept))
         del self._kept[end:]
@@ -134,7 +134,7 @@ class PlainTextStream:
             self._open.remove(start)
 
     def _drop_dead_ends(self) -> None:
-        """Let go of openers that the newest character keeps from becoming markup."""
+        """Forget openers that the newest character keeps from becoming markup."""
         kept = self._kept
         at = len(kept) - 2
         if self._open and self._open[-1] == at + 1:

@@ -1,7 +1,7 @@
 """The sidecar process put together: a server, a mind shared by its sessions, a model that loads.
 
 The server answers from the start; NPCs speak their authored lines while the model is fetched and
-loaded on a thread of its own, and go on doing so when it cannot be had (`degraded`).
+loaded on a thread of its own, and go on doing so when that fails (`degraded`).
 """
 
 import asyncio
@@ -39,9 +39,9 @@ NUM_CACHED_SENTENCES = 4096
 """Enough for all examples of tools and triggers of a village."""
 SERVER_RETRY_S = 3.0
 SERVER_TIMEOUT_S = 12.0
-"""How long a server may take to tell what it is, the look-up of its name included."""
+"""How long identifying a server may take, the look-up of its name included."""
 STALL_S = 600.0
-"""How long loading may go on without a sign of progress until it is told as `degraded`."""
+"""How long loading may show no progress before the status becomes `degraded`."""
 _MAX_DETAIL = 500
 FEATURES = ("tools", "save", "choices", "understanding")
 
@@ -133,10 +133,10 @@ class Sidecar:
         return session
 
     async def _load(self) -> None:
-        """Fetch and load what NPCs think with; what fails is told and done without."""
+        """Fetch and load what NPCs think with; report what fails and go on without it."""
         encoder = self._attempt("no sentence encoder", self._load_encoder)
         model = self._attempt("no language model", self._load_model)
-        if is_server(self._options.model):  # which takes its own time, and nothing of ours
+        if is_server(self._options.model):  # which costs time but no processor
             encoder_fault, model_fault = await asyncio.gather(encoder, model)
         else:
             encoder_fault, model_fault = await encoder, await model
@@ -208,11 +208,11 @@ class Sidecar:
                 await _in_thread(backend.check)
         except TimeoutError as error:
             raise ModelError(
-                f"{options.model} does not tell within {SERVER_TIMEOUT_S:g} s what it is"
+                f"{options.model} does not say what it is within {SERVER_TIMEOUT_S:g} s"
             ) from error
 
     async def _await_server(self, backend: OpenAIBackend) -> None:
-        """Return once a server that was not there, or not right, answers."""
+        """Return once a server that was missing or faulty answers."""
         while True:
             await asyncio.sleep(SERVER_RETRY_S)
             with suppress(Exception):
@@ -241,7 +241,7 @@ class Sidecar:
             self._stalling.cancel()
             self._stalling = None
         if phase not in ("ready", "degraded"):
-            self._stalling = asyncio.get_running_loop().call_later(STALL_S, self._tell_stalled)
+            self._stalling = asyncio.get_running_loop().call_later(STALL_S, self._report_stalled)
         detail = detail[:_MAX_DETAIL].encode("utf-8", "replace").decode()
         self._status = Status(
             phase=phase,
@@ -251,10 +251,10 @@ class Sidecar:
         )
         self._server.broadcast(self._status)
 
-    def _tell_stalled(self) -> None:
-        """NPCs do without for now; what is loading goes on, and is told if it ends."""
+    def _report_stalled(self) -> None:
+        """NPCs do without for now; loading goes on, and its end is reported."""
         what = self._status.detail
-        self._tell("degraded", f"{what}: nothing has come of it for {STALL_S:g} s", 1.0)
+        self._tell("degraded", f"{what}: no progress for {STALL_S:g} s", 1.0)
 
 
 async def _in_thread(work: Callable[[], _Result]) -> _Result:

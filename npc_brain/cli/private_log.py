@@ -1,7 +1,7 @@
 """The sidecar's log: what went wrong and where, without what players and models said.
 
 Texts of exceptions are left out, for they quote what they choke on: a body that does not fit its
-schema, a server's answer that repeats the request. Their types, codes and places are told.
+schema, a server's answer that repeats the request. Their types, codes and places are logged.
 """
 
 import logging

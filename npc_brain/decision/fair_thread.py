@@ -1,7 +1,7 @@
-"""One thread that works for many, so that nobody waits for long behind someone who asks a lot.
+"""One thread shared by many owners of work, so that a busy one does not delay the others.
 
-Start-time fair queueing: a piece of work begins when all that its owner had done before would have
-been done by a machine shared evenly. Who asks rarely comes next; who asks a lot waits for itself.
+Start-time fair queueing: work is ordered by when its owner's earlier work would have ended on a
+machine shared evenly. An owner with little work comes next; one with much waits for its own.
 
 Source: Goyal, Vin and Cheng, Start-Time Fair Queueing, 1996.
 """
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 _EXPECTED_S = 0.005
-"""What a piece of work is taken to cost until it has been done."""
+"""Assumed cost of a piece of work until it has been measured."""
 
 _Result = TypeVar("_Result")
 
@@ -31,7 +31,7 @@ class _Piece:
 
 
 class FairThread:
-    """Works off what its owners ask for. Ends with the process, if not before."""
+    """Runs work for its owners, in fair order. Ends with the process at the latest."""
 
     def __init__(self, name: str) -> None:
         self._changed = threading.Condition()
@@ -61,7 +61,7 @@ class FairThread:
         return await asyncio.wrap_future(outcome)
 
     def close(self) -> None:
-        """Drop what waits, and return once what runs has been done."""
+        """Drop waiting work, and return once the running piece has ended."""
         with self._changed:
             self._is_closed = True
             for piece in self._waiting:
@@ -85,7 +85,7 @@ class FairThread:
 
     def _next(self) -> _Piece | None:
         with self._changed:
-            if not self._waiting:  # with nobody waiting, all are even
+            if not self._waiting:  # with nothing waiting, all owners are even
                 self._used_s.clear()
             while not self._waiting and not self._is_closed:
                 self._changed.wait()

@@ -127,14 +127,14 @@ class Mind:
     async def prepare(self, npc: Npc, own_examples: Examples, world: Callable[[], World]) -> None:
         """Learn an NPC's triggers and examples, and its persona, ahead of what it hears first.
 
-        `world` gives the world at the time; worlds that have passed are not kept.
+        `world` returns the current world; earlier ones are not kept.
         """
         self._npcs[npc] = (own_examples, world)
         await self.run(partial(self._learn, npc, own_examples, world()))
         self._prewarm(npc)
 
     async def use_encoder(self, encoder: Encoder) -> None:
-        """Understand with `encoder` from now on; returns once everything is learned anew."""
+        """Understand with `encoder` from now on; returns once everything is relearned."""
         examples = [text for _, text in masked_examples(TOOL_EXAMPLES)]
         for start in range(0, len(examples), _BATCH):  # so that `close` need not wait for all
             await self.run(partial(encoder.learn, examples[start : start + _BATCH]))

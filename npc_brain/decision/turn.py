@@ -138,7 +138,7 @@ class Turn:
             try:
                 self.say(fallback_line(lines, values, self.npc.rng), "fallback")
             except IndiscreetLineError:  # what was filled in
-                self.say("\N{HORIZONTAL ELLIPSIS}", "fallback")
+                self.say(LAST_RESORT, "fallback")
 
     def used(self, performed: Performed) -> None:
         """Note a call and what came of it."""
@@ -194,7 +194,7 @@ class Turn:
                 _log.exception("turn %d of %s has no line", self.turn_id, self.npc.npc_id)
 
     def _end(self, outcome: Outcome, detail: str = "") -> None:
-        """Tell the end, once, whatever fails on the way; never raises."""
+        """Report the end, exactly once, whatever fails; never raises."""
         if self.is_ended:
             return
         self.is_ended = True
@@ -207,7 +207,7 @@ class Turn:
             try:
                 self._listener(event)
                 return
-            except Exception:  # the second has nothing in it that somebody may not take
+            except Exception:  # the second is plain enough for anyone
                 _log.exception("the end of turn %d was not taken", self.turn_id)
 
     def _settle(self) -> None:

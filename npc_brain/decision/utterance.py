@@ -1,6 +1,6 @@
-"""The line of one turn, as it is being said: the one place that all that is spoken goes through.
+"""The line of one turn, as it is being said: everything spoken passes through here.
 
-Whoever made a line (the model, an author, the outcome of a tool, a memory that a player told), it
+Whoever made a line (the model, an author, the outcome of a tool, a player's text in a memory), it
 is heard only after this check: no markup, no control or hidden characters (`plain_text`), none of
 the NPC's secrets (`npc.secrets`), at most `MAX_LINE_CHARS`. What has been heard cannot be taken
 back, so whatever may still become markup or a secret is held back until that is decided. What is
@@ -16,14 +16,14 @@ from npc_brain.npc.secrets import Secrets, SecretWatch
 from npc_brain.plain_text import PlainTextStream, plain_text
 
 MAX_LINE_CHARS = 2000
-"""Of a line; a longer one ends there, between two words if it can, with an ellipsis."""
+"""Longest line; a longer one is cut there, between two words if possible, with an ellipsis."""
 
 _CLOSING = " \"')\N{RIGHT DOUBLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}"
 _ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 
 
 class IndiscreetLineError(InferenceError):
-    """The line would have given one of the NPC's secrets away; what was held back of it is gone."""
+    """The line would have spelled one of the NPC's secrets; what was held back of it is dropped."""
 
 
 class Utterance:
@@ -118,7 +118,7 @@ class Utterance:
         self._held = ""
 
     def close(self, source: Source) -> LineSaid:
-        """End the line; `source` tells who made it. Raises IndiscreetLineError as `add`."""
+        """End the line, made by `source`. Raises IndiscreetLineError as `add`."""
         self.settle()
         line = LineSaid(
             self._turn_id,

@@ -50,7 +50,7 @@ class FreeLine:
     Attributes:
         has_ended: Whether nothing more will be said: the model need not go on.
         is_full: Whether that is because of `max_chars`.
-        is_hopeless: Whether that is because too much came of which nothing can be said.
+        is_hopeless: Whether that is because too much text came of which nothing can be said.
     """
 
     def __init__(self, rule: LineRule, begun: str = "") -> None:

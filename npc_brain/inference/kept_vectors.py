@@ -1,7 +1,7 @@
 """Sentence vectors of texts that do not change, kept in a file from one run to the next.
 
 An old processor takes half a minute for the built-in examples. The file holds hashes and vectors,
-no text. Whatever is wrong with it, it is as if it were not there.
+no text. A file that is damaged in any way is ignored.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from npc_brain import files
 FloatArray = npt.NDArray[np.float32]
 
 MAX_VECTORS = 8192
-"""Kept in one file; 12 MB at 384 numbers each. Those that came first stay."""
+"""Most vectors in one file: 12 MB at 384 numbers each. Later ones are not kept."""
 
 _MAGIC = b"NPCVEC01"
 _KEY_BYTES = 32
@@ -30,7 +30,7 @@ class KeptVectors:
     """The vectors of one encoder, in memory and in a file. Used by one thread at a time."""
 
     def __init__(self, path: Path, size: int) -> None:
-        """Read what is there.
+        """Read the file, if there is one.
 
         Args:
             path: The file; its name must stand for the encoder that made the vectors.
@@ -59,7 +59,7 @@ class KeptVectors:
                 self._has_more = True
 
     def save(self) -> None:
-        """Write the file, if there is more than it holds; a disk that is full is no error."""
+        """Write the file if vectors were added; a full disk is only logged."""
         if not self._has_more:
             return
         self._has_more = False

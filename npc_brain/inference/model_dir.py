@@ -190,7 +190,7 @@ def load_model_info(model_dir: Path) -> ModelInfo:
 
 
 def model_file(model_dir: Path, name: str) -> Path:
-    """The path of a file that `model.json` names. Raises ModelError when it leads out."""
+    """The path of a file that `model.json` names. Raises ModelError when it is outside."""
     return files.inside(model_dir, name, model_dir / INFO_FILE, ModelError)
 
 

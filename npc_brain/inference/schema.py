@@ -209,7 +209,7 @@ def _bound_type(schema: dict[str, Any], kind: str, name: str, path: str) -> None
         try:
             compiled(schema.get("pattern", ""))
         except PatternError as error:
-            problem = f"has a pattern that is no regex of use here: {error.message}"
+            problem = f"has a regex that cannot be used: {error.message}"
             raise _error(name, path, problem) from error
         schema["maxLength"] = min(
             schema.get("maxLength", _MAX_STRING_CHARS),

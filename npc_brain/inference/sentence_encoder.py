@@ -108,7 +108,7 @@ class SentenceEncoder:
         return self._size
 
     def learn(self, texts: Sequence[str]) -> None:
-        """Have ready what `encode` gives for some texts, in later runs too.
+        """Encode some texts ahead of time, and keep their vectors for later runs.
 
         For examples of authors, not for what players say. Raises like `encode`.
         """

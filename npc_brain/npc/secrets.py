@@ -1,7 +1,7 @@
 """Whether a text gives a secret away, while it is being said.
 
 By likeness of letters only: it finds a secret that is repeated with small changes, not one that is
-told in other words. Case, accents, separators and letters that look alike make no difference.
+put in other words. Case, accents, separators and letters that look alike make no difference.
 
 How: the letters of the text are aligned with those of each secret as they come (Smith and Waterman,
 "Identification of Common Molecular Subsequences", 1981): a letter that agrees scores 1, one that
@@ -18,12 +18,12 @@ from itertools import pairwise
 import numpy as np
 
 MIN_SHARE = 0.65
-"""Of a secret's letters that agree, less the mistakes, with a stretch of a text that tells it."""
+"""Share of a secret's letters that a stretch of text must match, less its mistakes, to spell it."""
 MAX_LOOSE_LETTERS = 4
-"""Letters of a secret that may be said before it is noticed that more of it may follow."""
+"""Letters of a secret that may be said before the rest is held back."""
 
 _SHORTEST_LOOSE = 12
-"""Secrets with fewer letters must be spelled in full, in words of their own; none are let out."""
+"""Secrets with fewer letters must be spelled exactly, in words of their own; all is held back."""
 _ONE = 1 << 24
 """A score of 1. The bits below it tell where a stretch began, so that the best knows its start."""
 _UNSPACED = re.compile(
@@ -37,7 +37,7 @@ _LOOKALIKES = str.maketrans(
 
 
 def spelled_secret(text: str, secrets: Iterable[str]) -> str | None:
-    """One of `secrets` that `text` spells out; None when it keeps them all."""
+    """One of `secrets` that `text` spells out; None when there is none."""
     return Secrets(secrets).spelled(text)
 
 
@@ -72,7 +72,7 @@ class Secrets:
         ]
 
     def spelled(self, text: str) -> str | None:
-        """One that `text` spells out; None when it keeps them all."""
+        """The secret that `text` spells out; None when there is none."""
         if not self.texts or not self._may_be_in("".join(map(_letters, text))):
             return None
         watch = SecretWatch(self)
@@ -126,7 +126,7 @@ class SecretWatch:
         """A short secret that has been spelled if its word ends here."""
 
     def feed(self, text: str) -> None:
-        """Take in what follows."""
+        """Watch the next piece of the text."""
         if not self._secrets.texts:
             return
         for char in text:
@@ -151,7 +151,7 @@ class SecretWatch:
                 return
 
     def end(self) -> str | None:
-        """No more comes: what the whole text gives away."""
+        """The text is complete: the secret that it gives away, if any."""
         self.found = self.found or self._complete
         return self.found
 

@@ -22,8 +22,8 @@ from npc_brain import files
 
 MAX_FILE_BYTES = 512 * 1024
 MAX_DEPTH = 48
-MAX_TOLD = 50
-"""Mistakes told in one message."""
+MAX_SHOWN = 50
+"""Mistakes listed in one message."""
 
 DocPath = tuple[str | int, ...]
 """The keys and list positions that lead to a part of a document."""
@@ -60,10 +60,10 @@ class Problem:
 
 
 def problems_text(problems: Sequence[Problem]) -> str:
-    """The mistakes, one a line: the first `MAX_TOLD`, and how many there are beyond."""
-    lines = [str(problem) for problem in problems[:MAX_TOLD]]
-    if len(problems) > MAX_TOLD:
-        lines.append(f"and {len(problems) - MAX_TOLD} more")
+    """The mistakes, one a line: the first `MAX_SHOWN`, and how many more there are."""
+    lines = [str(problem) for problem in problems[:MAX_SHOWN]]
+    if len(problems) > MAX_SHOWN:
+        lines.append(f"and {len(problems) - MAX_SHOWN} more")
     return "\n".join(lines)
 
 

@@ -91,9 +91,9 @@ def decode(frame: bytes, direction: Direction, limits: Limits = DEFAULT_LIMITS) 
 
 
 def peek_id(frame: bytes) -> int | None:
-    """The `id` of a message that is not read; None when it has none that can be found.
+    """The `id` of a message that was refused unread; None when it cannot be found.
 
-    Nothing of the message is unfolded, so a bomb does no harm.
+    The message is not unpacked, so a bomb does no harm.
     """
     unpacker = msgpack.Unpacker(max_buffer_size=max(len(frame), 1), max_ext_len=0)
     unpacker.feed(frame)

@@ -39,12 +39,12 @@ from npc_brain.session.wrong_tokens import WrongTokens
 HELLO_TIMEOUT_S = 10.0
 """A connection that has not begun a session by then is forgotten, and closed by the transport."""
 MAX_BYTES_BEFORE_HELLO = 4096
-"""Whoever has not shown the token gets no work done: larger frames are not even read."""
+"""Before the token was shown, larger frames are not even read."""
 
 MAX_WAITING_MESSAGES = 256
-"""Messages of a session that may wait while it works; more are refused, to be sent again."""
+"""Messages of a session that may wait while it works; more are refused as retryable."""
 MAX_WAITING_BYTES = 16 * 2**20
-"""Of all of them together."""
+"""Total size of the waiting messages of a session."""
 
 _log = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ class Dispatcher:
         """Act upon one message and send its reply, now or at a later `release`; never raises.
 
         `frames` are those of a ZeroMQ message, of which there must be one. False: the connection
-        is to be closed, for it says more than it may before its session.
+        is to be closed, since it sends more than it may before its session.
         """
         is_free = self.has_session(identity) or self._wrong_tokens.may_look()
         if is_free and not self._wrong_tokens.is_held(identity):
@@ -101,7 +101,7 @@ class Dispatcher:
         return is_small and self._wrong_tokens.hold(identity, frames)
 
     def release(self) -> None:
-        """Act upon messages that had to wait, as far as it is their turn; never raises."""
+        """Act upon waiting messages whose turn it is; never raises."""
         for identity, frames in self._wrong_tokens.due():
             self._take(identity, frames)
 

@@ -3,8 +3,8 @@
 Layout: 4 bytes `NPCB`, one byte version, then zlib-compressed msgpack of JSON values, a map of NPCs
 by id, with a checksum (zlib's Adler-32) of its own.
 
-Both ways it is worked on one NPC after the other and in small pieces, so that a thread that does so
-lets others run, and so that a blob that unpacks to too much is refused before it has.
+It is packed and unpacked one NPC after the other and in small pieces: other threads can run
+meanwhile, and a blob that is too large is refused before all of it is unpacked.
 """
 
 import zlib
@@ -18,7 +18,7 @@ from npc_brain.errors import ErrorCode, SessionError
 _MAGIC = b"NPCB"
 _VERSION = 1
 MAX_STATE_BYTES = 64 * 1024 * 1024
-"""Of the uncompressed state; more is refused, so that a small blob cannot fill the memory."""
+"""Size of the uncompressed state; more is refused, so that a small blob cannot fill the memory."""
 MAX_NPC_BYTES = 1024 * 1024
 """Of one NPC in it. One with all memories and turns that it can have takes less than half."""
 MAX_STATE_NPCS = 100_000
@@ -47,7 +47,7 @@ def pack_state(packed: Sequence[bytes]) -> bytes:
 def unpack_state(blob: bytes) -> Iterator[tuple[str, Any]]:
     """The ids and states in a blob: JSON values of bounded size and depth, else unchecked.
 
-    A mistake further on is found when it is come to.
+    Later mistakes are raised when the iteration reaches them.
 
     Raises:
         SessionError: It is damaged, too large, or of another version (`bad_blob`).

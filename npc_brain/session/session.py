@@ -278,7 +278,7 @@ class StageSession:
         backend = self._mind.backend
         try:
             return BackendStats() if backend is None else backend.stats
-        except Exception:  # of native code; the other counters are told all the same
+        except Exception:  # of native code; the other counters are still reported
             _log.exception("the model has no counters")
             return BackendStats()
 
@@ -295,7 +295,7 @@ class StageSession:
                 continue
             try:
                 self.stage.tick()
-            except Exception:  # time goes on for whatever else waits
+            except Exception:  # the next tick may work
                 _log.exception("a tick failed")
 
 

@@ -1,8 +1,8 @@
-"""Slows down whoever guesses the token, and delays others by less than they would notice.
+"""Slows down guessing of the token, without a delay that others would notice.
 
 A right guess cannot be told from a wrong one before it is looked at, so all connections without a
 session wait their turn while guesses come quickly. Those that have not been wrong yet come first:
-a guesser competes with them only by connecting anew for each guess. Nobody waits otherwise.
+a guesser competes with them only with a new connection for each guess.
 """
 
 from collections import deque
@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 from npc_brain.clock import Clock
 
 BURST = 20
-"""Wrong tokens in a row that slow nobody down."""
+"""Wrong tokens that may come at once without a delay."""
 PER_SECOND = 50.0
 """Wrong tokens looked at in the long run."""
 MAX_HELD = 8
-"""Messages of one connection that wait; whoever sends more without an answer does not play."""
+"""Messages of one connection that may wait; one that sends more is closed."""
 
 
 class WrongTokens:

@@ -5,14 +5,14 @@ stops reading from one whose few waiting messages (`RCVHWM`) were not taken yet.
 only its sender, and nothing has to be queued or refused here. A reader that leaves `SEND_QUEUE`
 messages unread is cut off (`send` is False): its session can be resumed, the sidecar's memory not.
 
-Who is gone: libzmq's monitor names closed connections by file descriptor, and the first message of
-each identity tells its descriptor (`ZMQ_SRCFD`). Messages cannot overtake the monitor's events, so
+Closed connections: libzmq's monitor names them by file descriptor, and the first message of each
+identity has its descriptor (`ZMQ_SRCFD`). Messages cannot overtake the monitor's events, so
 reading those first keeps a reused descriptor apart from its earlier owner.
 
-Who must go: libzmq has no call that closes a connection, so its descriptor is shut down, after a
-look at the addresses of its two ends, which no other connection shares. Those without a session
+Closing connections: libzmq has no call for it, so the descriptor is shut down, after a check of the
+addresses of its two ends, which no other connection shares. Those without a session
 have `HELLO_TIMEOUT_S`, and only so many may be open: beyond that the newest gets the place of the
-oldest, silent ones first, for whoever connects to play says `hello` within milliseconds.
+oldest, silent ones first, since a game says `hello` within milliseconds.
 Source: https://libzmq.readthedocs.io/en/latest/zmq_setsockopt.html and zmq_socket_monitor.html.
 """
 
@@ -264,7 +264,7 @@ class _Connection:
         return str(self.ends[1][0]) if self.ends and self.ends[1] else ""
 
     def hang_up(self) -> None:
-        """Make libzmq see the connection's end, of which the monitor then tells."""
+        """Make libzmq see the connection's end, which the monitor then reports."""
         self.is_closing = True
         with suppress(OSError), _borrowed(self.descriptor) as connection:
             if self.ends == (connection.getsockname(), connection.getpeername()):

@@ -101,7 +101,7 @@ class Server:
         """Bind and serve in the background; returns the endpoint, with the port that was chosen.
 
         Raises:
-            UsageError: The address cannot be had.
+            UsageError: The address cannot be used.
         """
         self._router = self._open_router()
         self._running = asyncio.create_task(self._serve())

@@ -1,4 +1,4 @@
-"""Being told to end: signals are taken on a thread of their own, whatever the other threads do."""
+"""Termination signals, handled on a thread of their own, however busy the other threads are."""
 
 import signal
 import socket

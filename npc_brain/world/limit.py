@@ -16,7 +16,7 @@ class SearchLimit:
     def __init__(
         self, seconds: float = float("inf"), now: Callable[[], float] = time.monotonic
     ) -> None:
-        """Begin to count: `seconds` of what `now` tells."""
+        """Start now: the search may take `seconds`, measured by the clock `now`."""
         self._now = now
         self._end_s = now() + seconds
         self._is_cancelled = False
@@ -37,7 +37,7 @@ class SearchLimit:
 
 
 MAX_STEPS = 100_000
-"""Of one path. Nobody tells a longer way, and its list of cells would keep others waiting."""
+"""Most steps of a path; copying a longer list of cells would hold the interpreter."""
 
 
 def check_steps(num_steps: int) -> None:

@@ -24,7 +24,7 @@ from npc_brain.world.model import (
 from npc_brain.world.navigation import Navigator
 
 MAX_ROWS = 100_000
-"""Most items, places, entities, inventories or facts of a world, however many patches tell them."""
+"""Most items, places, entities, inventories or facts of a world, however many patches add them."""
 
 
 class _HasId(Protocol):
@@ -230,7 +230,7 @@ def _merged(
     if len(merged) > MAX_ROWS:
         raise _bad(
             f"{table}: {len(merged)} entries, wanted at most {MAX_ROWS}",
-            "tell only what NPCs can meet or speak of",
+            "send only what NPCs can meet or speak of",
         )
     return merged
 

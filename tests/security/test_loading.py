@@ -112,7 +112,7 @@ async def test_loading_without_progress_is_told_and_goes_on(
         sidecar_module, "resolve_model", lambda *_: may_go_on.wait(PATIENCE_S) and Path("nowhere")
     )
     async with started("some-model") as sidecar:
-        assert "nothing has come of it" in await sidecar.until("degraded")
+        assert "no progress for" in await sidecar.until("degraded")
         may_go_on.set()
         async with asyncio.timeout(PATIENCE_S):
             while "no language model" not in sidecar.told[-1][1]:
@@ -266,7 +266,7 @@ async def test_a_server_that_drips_names_is_told_too(
     is_over = threading.Event()
     monkeypatch.setattr(OpenAIBackend, "check", lambda _: is_over.wait(PATIENCE_S))
     async with started("openai:http://slow.invalid/v1") as sidecar:
-        assert "does not tell within" in await sidecar.until("degraded")
+        assert "does not say what it is within" in await sidecar.until("degraded")
         is_over.set()
         await sidecar.until("ready")
 

@@ -6,10 +6,10 @@ or, if the address says so, on another. What players type then goes there.
 Each generation under way has a thread, which sends the request and reads the stream. A further
 thread watches deadlines and cancels: it ends a generation at once and hangs up.
 
-The server may go on all the same. So the thread of a generation that was given up reads on until
-the server is done with it, and only then takes the next: there are never more requests at the
-server than threads here. While none is free for longer than a moment, and while the server has
-asked to be left alone, new generations fail at once, so that NPCs say something else in time.
+The server may continue nevertheless. So the thread of an abandoned generation keeps reading until
+the server has finished it, and only then takes the next: the server never has more requests than
+there are threads here. While no thread has been free for a second, and while the server has asked
+for a pause, new generations fail at once, so that NPCs can fall back in time.
 See `inference.remote` for what is sent and read.
 """
 
@@ -48,9 +48,9 @@ KEY_VARIABLE = "NPC_BRAIN_OPENAI_KEY"
 """Environment variable with the server's API key, for servers that want one."""
 
 PATIENCE_S = 1.0
-"""How long all threads may be waiting for the server to be done with what was given up."""
+"""How long all threads may wait for abandoned answers before new generations fail at once."""
 DRAIN_TIMEOUT_S = 60.0
-"""How long one of them waits before it breaks the connection off; then the server is left alone."""
+"""How long a thread waits for one before it closes the connection and the server gets a pause."""
 USAGE_TIMEOUT_S = 1.0
 """How long a complete answer waits for the server's counts, which come last."""
 CLOSE_TIMEOUT_S = 1.0
@@ -90,7 +90,7 @@ class OpenAIBackend:
 
         Args:
             address: Where it is, or `openai:URL#MODEL`.
-            num_parallel: Requests that the server ever has of us; it has to be set up for as many.
+            num_parallel: Most requests that the server has at once; set it up for as many.
             picks_tools: See the class. Models too small to choose functions are better off False.
             api_key: Sent as a bearer token; taken from the environment (`KEY_VARIABLE`) if None.
             clock: What deadlines are measured by; it must be one that runs by itself.
@@ -139,7 +139,7 @@ class OpenAIBackend:
         with self._checking:
             info = self._server
             if info is None:
-                self._require_leave()
+                self._check_pause()
                 with self._backing_off():
                     info = identify(self._address, self._headers)
                 if info.model != self.model_name:
@@ -151,10 +151,10 @@ class OpenAIBackend:
     def submit(self, request: ChatRequest, emit: Callable[[ChatEvent], None]) -> RemoteGeneration:
         """See `chat.Backend.submit`.
 
-        Raises InferenceError (`too_many_queued`, `bad_tool`), also when the turn may be nothing,
-        and ServerError when the server is known to have no time for it.
+        Raises InferenceError (`too_many_queued`, `bad_tool`), also when the request allows neither
+        a line nor a function, and ServerError while the server is overloaded.
         """
-        self._require_leave()
+        self._check_pause()
         require_something(request.functions, request.line)
         for function in request.functions:
             check_schema(function.parameters, name=function.name)
@@ -195,14 +195,16 @@ class OpenAIBackend:
         for thread in self._threads:
             thread.join(max(0.0, end_s - time.monotonic()))
 
-    def _require_leave(self) -> None:
+    def _check_pause(self) -> None:
         left_s = self._back_off.left_s
         if left_s > 0.0:
-            raise ServerError(f"{self._address.url} is left alone for another {left_s:.1f} s")
+            raise ServerError(
+                f"{self._address.url} is overloaded and not asked for another {left_s:.1f} s"
+            )
 
     @contextmanager
     def _backing_off(self) -> Iterator[None]:
-        """Leave the server alone for a while when it refuses for want of time."""
+        """Start a pause when the server refuses because it is overloaded."""
         try:
             yield
         except ServerError as error:
@@ -211,7 +213,7 @@ class OpenAIBackend:
             raise
 
     def _is_stuck(self) -> bool:
-        """Whether all threads have been waiting for a while for the server to be done."""
+        """Whether all threads have been waiting for abandoned answers for `PATIENCE_S`."""
         latest_s = self._clock.now_s() - PATIENCE_S
         num_stuck = sum(each.is_finished and each.finished_s <= latest_s for each in self._running)
         return num_stuck >= self._num_parallel
@@ -221,7 +223,7 @@ class OpenAIBackend:
             self._changed.notify_all()
 
     def _watch(self) -> None:
-        """End what is cancelled or past its deadline, and break off what does not end."""
+        """End what is cancelled or past its deadline; disconnect abandoned answers later."""
         while True:
             with self._changed:
                 if self._is_closing and not (self._waiting or self._running):
@@ -235,7 +237,7 @@ class OpenAIBackend:
                 self._waiting = [each for each in self._waiting if each not in due]
             for generation in due:
                 if generation.is_finished:
-                    self._break_off(generation)
+                    self._disconnect(generation)
                 else:
                     self._finish(generation, generation.ended_by(now_s) or "cancelled")
 
@@ -243,7 +245,7 @@ class OpenAIBackend:
         return [*self._waiting, *self._running]
 
     def _due(self, now_s: float) -> list[RemoteGeneration]:
-        """What has to be ended, or broken off, now."""
+        """What has to be ended, or disconnected, now."""
         return [
             each
             for each in self._under_way()
@@ -257,19 +259,19 @@ class OpenAIBackend:
 
     @staticmethod
     def _next_s(generation: RemoteGeneration) -> float | None:
-        """When that will be, if nothing happens before."""
+        """When `generation` will be due; None when nothing but an event can make it so."""
         if generation.is_broken_off:
             return None
         if generation.is_finished:
             return generation.finished_s + DRAIN_TIMEOUT_S
         return generation.request.deadline_s
 
-    def _break_off(self, generation: RemoteGeneration) -> None:
+    def _disconnect(self, generation: RemoteGeneration) -> None:
         generation.is_broken_off = True
         if generation.exchange is not None:
             generation.exchange.close()
         if not self._is_closing:
-            _log.warning("%s does not end an answer that came too late", self._address.url)
+            _log.warning("%s does not finish an answer that is too late", self._address.url)
             self._back_off.refuse()
 
     def _work(self) -> None:
@@ -326,7 +328,7 @@ class OpenAIBackend:
             return ended_by, ""
         server = self.check()
         while True:
-            self._require_leave()
+            self._check_pause()
             manner = self._manner
             prompt = build_prompt(generation.request, server, manner)
             try:
@@ -340,7 +342,9 @@ class OpenAIBackend:
                 plainer = _plainer(manner, prompt, error)
                 if plainer is None:
                     raise
-                _log.info("refused with status %d: asking in another way from now on", error.status)
+                _log.info(
+                    "refused with status %d: later requests are phrased differently", error.status
+                )
                 self._manner = plainer
 
     def _ask(self, generation: RemoteGeneration, prompt: Prompt) -> tuple[FinishReason, str]:

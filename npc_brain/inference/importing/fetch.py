@@ -17,7 +17,7 @@ from npc_brain.inference.model_dir import Progress, new_directory, sha256_of
 
 _CHUNK_BYTES = 1 << 20
 _clients: "set[subprocess.Popen[str]]" = set()
-"""Package clients at work."""
+"""Running package clients."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def fetch(
 
 
 def stop_downloads() -> None:
-    """End the package clients at work, which would outlive this process. For when it ends."""
+    """End running package clients, which would outlive this process."""
     for client in list(_clients):
         client.kill()
 

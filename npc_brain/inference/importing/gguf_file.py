@@ -155,7 +155,7 @@ class GgufFile:
         except OSError as error:
             raise ModelError(f"{self.path}: cannot be read: {error.strerror}") from error
         if len(data) != num_rows * found.row_bytes:
-            raise ModelError(f"{self.path} ends within {name}", hint="it was cut meanwhile")
+            raise ModelError(f"{self.path} ends within {name}", hint="it was truncated meanwhile")
         return data.reshape(num_rows, found.row_bytes)
 
     def _floats(self, name: str, data: npt.NDArray[Any]) -> Floats:

@@ -94,7 +94,7 @@ def read_header(path: Path) -> GgufHeader:
 
 
 class _Parser:
-    """Goes through a header once; every fault is a ValueError."""
+    """Reads a header once, front to back; every fault is a ValueError."""
 
     def __init__(self, file: BinaryIO, num_bytes: int) -> None:
         self._file = file
@@ -156,7 +156,7 @@ class _Parser:
         count = self._number("Q")
         self._num_entries += count
         if self._num_entries > MAX_ENTRIES:
-            raise ValueError(f"{key} brings the entries of arrays beyond {MAX_ENTRIES}")
+            raise ValueError(f"{key} makes it more than {MAX_ENTRIES} array entries in all")
         if kind == _TEXT:
             return [self._text(MAX_TEXT_BYTES) for _ in range(count)]
         return self._numbers(key, kind, count)
@@ -167,7 +167,7 @@ class _Parser:
         dtype = np.dtype(_NUMBERS[kind])
         data = self._take(count * dtype.itemsize)
         if kind == _BOOL and data.strip(b"\0\1"):
-            raise ValueError(f"{key} holds truth values other than 0 and 1")
+            raise ValueError(f"{key} holds booleans other than 0 and 1")
         values: list[Any] = np.frombuffer(data, dtype).tolist()
         return values
 
@@ -191,7 +191,7 @@ class _Parser:
     def _placed(
         self, entries: list[tuple[str, tuple[int, ...], _Type, int]], start: int
     ) -> dict[str, GgufTensor]:
-        """The tensors by name, known to lie in the file and beside each other."""
+        """The tensors by name, checked to lie in the file and not to overlap."""
         tensors: dict[str, GgufTensor] = {}
         end = start
         for name, shape, kind, offset in sorted(entries, key=lambda entry: entry[3]):
@@ -201,7 +201,7 @@ class _Parser:
             if 0 in shape or shape[-1] % block_values:
                 raise ValueError(f"tensor {name!r} of type {kind.name} has shape {shape}")
             if start + offset < end:
-                raise ValueError(f"tensor {name!r} lies on another")
+                raise ValueError(f"tensor {name!r} overlaps another")
             row_bytes = int(shape[-1] // block_values * block_bytes)
             end = start + offset + math.prod(shape[:-1]) * row_bytes
             if end > self._num_bytes:

@@ -211,7 +211,7 @@ def _as_rgb(image: "Image.Image") -> "Image.Image":
 
 @contextmanager
 def _refusing_damage(data: bytes) -> Iterator[None]:
-    """Pillow raises whatever comes of damaged data, `AssertionError` and `KeyError` included."""
+    """Turn anything that Pillow raises for damaged data, even `KeyError`, into MediaError."""
     try:
         yield
     except MediaError:

@@ -43,7 +43,7 @@ _START_CHARS = 256
 _SLICE = 256
 """Characters taken in one go: one piece may have as many as a stream's line."""
 MAX_TOKENS = 10_000_000
-"""What a server may claim to have counted; no model's context is as long."""
+"""Largest token count that a server may report; no model's context is as long."""
 
 
 @dataclass(slots=True)
@@ -312,7 +312,7 @@ def _call_start(functions: Sequence[FunctionSchema]) -> re.Pattern[str]:
 
 
 def _count(counts: Mapping[str, Any], key: str, otherwise: int) -> int:
-    """A count that a server tells, unless it is none that can be."""
+    """A token count from a server; 0 when it cannot be one."""
     value = counts.get(key)
     return value if type(value) is int and 0 <= value <= MAX_TOKENS else otherwise
 

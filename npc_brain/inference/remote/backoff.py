@@ -1,4 +1,4 @@
-"""When a server may be asked again that has refused, or that did not come back.
+"""When an overloaded server may be asked again.
 
 Source: RFC 9110, section 10.2.3, for `Retry-After`: seconds, or a date.
 """
@@ -13,9 +13,9 @@ from npc_brain.clock import Clock
 
 FIRST_S = 0.5
 MAX_S = 8.0
-"""Of a pause that doubles each time; a server that has become quick is soon asked again."""
+"""The first and the longest pause of our own; each is about twice as long as the one before."""
 MAX_RETRY_AFTER_S = 600.0
-"""Of a pause that the server asks for."""
+"""The longest pause that a server may ask for."""
 
 
 class BackOff:
@@ -31,11 +31,11 @@ class BackOff:
 
     @property
     def left_s(self) -> float:
-        """How long nothing may be asked; 0 when it may."""
+        """How long the pause still lasts; 0 when there is none."""
         return max(0.0, self._end_s - self._clock.now_s())
 
     def refuse(self, retry_after: str = "") -> None:
-        """Pause: as long as the server asks for, else about twice as long as the last time."""
+        """Start a pause: as long as the server asks for, else about twice the last one."""
         with self._lock:
             asked_s = min(_seconds(retry_after), MAX_RETRY_AFTER_S)
             own_s = min(MAX_S, FIRST_S * 2.0 ** min(self._num_refused, 16))
@@ -45,13 +45,13 @@ class BackOff:
             self._end_s = max(self._end_s, self._clock.now_s() + pause_s)
 
     def succeed(self) -> None:
-        """The server works: there is no pause, and the next one is short again."""
+        """End the pause; the next one is short again."""
         with self._lock:
             self._num_refused, self._end_s = 0, 0.0
 
 
 def _seconds(retry_after: str) -> float:
-    """The pause that a header asks for; 0 when it says nothing that can be read."""
+    """The pause in a `Retry-After` header; 0 when it cannot be parsed."""
     text = retry_after.strip()
     if text.isascii() and text.isdecimal():
         return float(text[:9])

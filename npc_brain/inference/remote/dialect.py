@@ -19,7 +19,7 @@ from npc_brain.inference.remote.address import ServerAddress
 from npc_brain.inference.remote.http import Exchange, ServerError
 
 IDENTIFY_TIMEOUT_S = 8.0
-"""How long finding out what a server is may take in all, however slowly it answers."""
+"""How long identifying a server may take in all, however slowly it answers."""
 _MAX_NAME_CHARS = 256
 
 
@@ -167,7 +167,7 @@ class _Probe:
         return Exchange(self._address, self._headers, timeout_s=left_s).get(path)
 
     def version(self, path: str) -> tuple[int, ...] | None:
-        """The version of the server program that is told at `path` beside the base path."""
+        """The server program's version, from `path` beside the base path."""
         try:
             answer = self.get(self._address.path.removesuffix("/v1") + path)
         except ServerError:

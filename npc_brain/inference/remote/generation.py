@@ -1,4 +1,4 @@
-"""One generation of a server: its events, delivered in order, and its one end."""
+"""One generation at a server: delivers its events in order, and exactly one `Finished`."""
 
 import logging
 from collections.abc import Callable, Sequence

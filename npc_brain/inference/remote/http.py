@@ -1,8 +1,8 @@
-"""One HTTP exchange with a server, which another thread can break off at any time.
+"""One HTTP exchange with a server, which another thread can abort at any time.
 
 Knows HTTP, server-sent events and JSON, not what the messages mean. The standard library's client
-is enough: the requests are few, each has a thread of its own, and breaking one off is closing its
-socket. All that is read of a server, headers included, comes through `_Incoming`, which bounds it.
+is enough: the requests are few, each has a thread of its own, and closing its socket aborts it.
+Everything that a server sends, headers included, is read through `_Incoming`, which bounds it.
 
 Source: server-sent events, WHATWG HTML section 9.2; OpenAI's streams put one JSON object into each
 `data` line and end with `[DONE]`.
@@ -26,19 +26,19 @@ CONNECT_TIMEOUT_S = 3.0
 SILENCE_TIMEOUT_S = 120.0
 """How long a server may say nothing: it may be loading a model, or reading a long prompt."""
 MAX_LINE_BYTES = 128 << 10
-"""Of a stream, or of an answer that is not streamed. No other thread runs while it is read as JSON,
-which takes some milliseconds."""
+"""A line of a stream, or an answer that is not streamed. Parsing it as JSON holds the interpreter
+for some milliseconds."""
 MAX_BODY_BYTES = 1 << 20
-"""Of a list of models, which is read once."""
+"""A list of models, which is read once."""
 MAX_ANSWER_BYTES = 8 << 20
-"""Of all that comes in one exchange."""
+"""Everything that a server sends in one exchange."""
 MAX_JSON_DEPTH = 64
 _MAX_SHOWN = 300
 _DRAIN_BYTES = 65_536
 
 
 class ServerError(InferenceError):
-    """A server that cannot be reached, refuses, or answers with what is no completion.
+    """A server that cannot be reached, refuses, or does not answer with a completion.
 
     Attributes:
         status: HTTP status of a refusal; 0 when there was none.
@@ -57,7 +57,7 @@ class _Incoming(io.RawIOBase):
     """What a server sends, bounded in size and time.
 
     Attributes:
-        end_s: By when all of it must have come, by `time.monotonic`; may be changed meanwhile.
+        end_s: When everything must have arrived, by `time.monotonic`; may be changed later.
     """
 
     def __init__(self, connected: socket.socket, end_s: float) -> None:
@@ -122,7 +122,7 @@ class Exchange:
     def get(self, path: str) -> Any:
         """The JSON value at `path` (from the server's root). Raises ServerError."""
         try:
-            with self._failures_told():
+            with self._as_server_errors():
                 return self._json(self._body(self._send("GET", path, None), MAX_BODY_BYTES))
         finally:
             self._release()
@@ -133,7 +133,7 @@ class Exchange:
         A server that does not stream gives one. Whoever stops before the end calls `drain`.
         Raises ServerError, also when the stream breaks off without its end mark.
         """
-        with self._failures_told():
+        with self._as_server_errors():
             response = self._send("POST", path, json.dumps(body).encode())
             if response.headers.get_content_type() == "text/event-stream":
                 yield from self._events(response)
@@ -145,20 +145,20 @@ class Exchange:
                 yield value
 
     def expect_end(self, within_s: float) -> None:
-        """Wait for what is left of the answer no longer than that."""
+        """Wait at most `within_s` for the rest of the answer."""
         if self._incoming is not None:
             self._incoming.end_s = min(self._incoming.end_s, time.monotonic() + within_s)
 
     def hang_up(self) -> None:
-        """Tell the server that its answer is no longer wanted. What it still sends can be read.
+        """Tell the server that its answer is no longer wanted; what it still sends can be read.
 
-        The connection is closed in our direction only, so that its end shows when the server has
-        stopped: sooner if it stops for those who hang up, later if it does not.
+        Only our direction of the connection is closed, so that the other shows when the server has
+        stopped: soon if it stops when a client hangs up, else at the end of its answer.
         """
         self._shut_down(socket.SHUT_WR)
 
     def close(self) -> None:
-        """Break the connection off; a thread that waits for it goes on at once with an error."""
+        """Abort the connection; a thread that waits for it gets an error at once."""
         self._shut_down(socket.SHUT_RDWR)
 
     def drain(self) -> None:
@@ -260,7 +260,7 @@ class Exchange:
         return ServerError(message, hint=hint, status=status, retry_after=retry_after)
 
     @contextmanager
-    def _failures_told(self) -> Iterator[None]:
+    def _as_server_errors(self) -> Iterator[None]:
         try:
             yield
         except ServerError:
@@ -272,18 +272,18 @@ class Exchange:
         url = self._address.url
         if isinstance(error, ConnectionRefusedError):
             return ServerError(
-                f"nothing listens at {url}", hint="start the server, or mend --model"
+                f"nothing listens at {url}", hint="start the server, or check --model"
             )
         if isinstance(error, TimeoutError):
             return ServerError(f"{url} does not answer", hint="is the server busy or stuck?")
         if isinstance(error, socket.gaierror):
-            return ServerError(f"there is no host {self._address.host}", hint="mend --model")
+            return ServerError(f"there is no host {self._address.host}", hint="check --model")
         reason = _clipped(str(error)) or type(error).__name__
         return ServerError(f"the connection to {url} broke: {reason}")
 
 
 def read_json(data: bytes | str) -> Any:
-    """The value in `data`. Raises ValueError: it is broken, too deep, or has NaN in it."""
+    """The JSON value in `data`. Raises ValueError: it is malformed, nested too deep, or has NaN."""
     try:
         value = json.loads(data, strict=False, parse_constant=_no_number)
     except RecursionError as error:
@@ -300,7 +300,7 @@ def _num_brackets(data: bytes | str) -> int:
 
 
 def _no_number(spelling: str) -> NoReturn:
-    raise ValueError(f"{spelling} is no number of JSON")
+    raise ValueError(f"{spelling} is not a JSON number")
 
 
 def _check_depth(value: Any) -> None:
@@ -330,7 +330,7 @@ def error_text(value: Any) -> str:
 
 
 def _clipped(text: str) -> str:
-    """`text` as it can be told: not too much of it, and nothing that is no Unicode."""
+    """The start of `text`, as valid Unicode, for messages."""
     return text[:_MAX_SHOWN].encode("utf-8", "replace").decode()
 
 

@@ -32,7 +32,7 @@ _MARKS: tuple[tuple[str, str, Kind], ...] = (
 
 
 MAX_CALL_CHARS = 32_768
-"""Of a call in a text, or of an answer in JSON; what is longer cannot be read."""
+"""Longest call in a text, and longest answer in JSON; longer ones are unreadable."""
 _MAX_VALUES = 32
 """JSON values in one answer that are looked at."""
 
@@ -63,7 +63,7 @@ class TextSplitter:
                     if self._within[2] == "dropped":
                         self._text = self._text[1 - len(self._within[1]) :]
                     elif len(self._text) > MAX_CALL_CHARS:
-                        yield Piece(self._within[2], body)  # it is told to be unreadable
+                        yield Piece(self._within[2], body)  # reported as unreadable
                         self._within = (*self._within[:2], "dropped")
                     return
                 if self._within[2] != "dropped":

@@ -574,7 +574,7 @@ def test_a_server_that_is_down_is_an_error_until_it_is_up() -> None:
             backend.check()
         _, finished = ask(backend)
         url = f"http://127.0.0.1:{port}/v1"
-        assert finished.error == f"nothing listens at {url} (start the server, or mend --model)"
+        assert finished.error == f"nothing listens at {url} (start the server, or check --model)"
         assert backend.prewarm(HELLO) is None
     finally:
         backend.close()

@@ -121,7 +121,7 @@ def test_while_a_server_is_stuck_generations_fail_at_once(monkeypatch: pytest.Mo
         ask_until_answered(backend)
 
 
-def test_a_server_that_never_ends_is_broken_off_and_left_alone(
+def test_a_server_that_never_ends_is_disconnected_and_gets_a_pause(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(openai_module, "DRAIN_TIMEOUT_S", 0.05)
@@ -129,7 +129,7 @@ def test_a_server_that_never_ends_is_broken_off_and_left_alone(
     with asking(server, num_parallel=1) as (fake, backend):
         give_up(backend, server, 1)
         end_s = MonotonicClock().now_s() + WAIT_S
-        while "left alone" not in try_to_ask(backend, within_s=0.02).error:
+        while "not asked for another" not in try_to_ask(backend, within_s=0.02).error:
             assert MonotonicClock().now_s() < end_s
         assert len(fake.requests) <= 2
         server.may_answer.set()
@@ -181,7 +181,7 @@ def test_retry_after_is_honoured(status: int) -> None:
     with asking(answers, clock=clock) as (fake, backend):
         assert f"refused ({status}" in try_to_ask(backend).error
         for _ in range(10):
-            assert "left alone for another" in try_to_ask(backend).error
+            assert "not asked for another" in try_to_ask(backend).error
             clock.advance(2.99)
         assert len(fake.requests) == 1
         clock.advance(0.2)
@@ -213,7 +213,7 @@ def test_identifying_keeps_to_it_too() -> None:
         backend._clock = clock
         backend._back_off = BackOff(clock)
         backend._back_off.refuse("30")
-        with pytest.raises(InferenceError, match="left alone"):
+        with pytest.raises(InferenceError, match="not asked for another"):
             backend.check()
         clock.advance(30)
         assert backend.check().model == fake.models[0]

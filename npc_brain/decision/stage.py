@@ -119,8 +119,12 @@ class Stage:
 
     @property
     def world(self) -> World:
-        """The latest snapshot."""
+        """The latest snapshot; to be replaced, never changed."""
         return self._scene.world
+
+    @world.setter
+    def world(self, world: World) -> None:
+        self._scene.world = world
 
     @property
     def tools(self) -> Mapping[str, Tool]:
@@ -129,11 +133,11 @@ class Stage:
 
     def sync_world(self, snapshot: WorldSnapshot) -> None:
         """Replace the world; raises WorldError and keeps the old one when it contradicts itself."""
-        self._scene.world = World.from_snapshot(snapshot)
+        self.world = World.from_snapshot(snapshot)
 
     def patch_world(self, patch: WorldPatch) -> None:
         """Change the world; raises WorldError (`resync` on a gap) and keeps the old one."""
-        self._scene.world = self._scene.world.patched(patch)
+        self.world = self.world.patched(patch)
 
     def register_tool(self, tool: Tool) -> None:
         """Add a tool of the game; raises ToolError when the name is taken."""
@@ -179,7 +183,7 @@ class Stage:
         npc.blackboard.update(blackboard or {})
         if position is not None and self.world.position_of(npc_id) is None:
             name = definition.persona.name
-            self._scene.world = self.world.with_npc(npc_id, name, position)
+            self.world = self.world.with_npc(npc_id, name, position)
         self._actors[npc_id] = _Actor(npc)
         self._carry_out(self._actors[npc_id], npc.start(self.world, self._clock.now_s()))
         examples = self._responder.own_examples(npc)

@@ -3,8 +3,9 @@
 Every message is answered by exactly one reply or `error`. Knows messages and sessions; frames come
 from and go to a transport that it does not know.
 
-A session may take its time over a message (`registry.Work`). Its later messages then wait their
-turn, but for `ping`; other sessions go on.
+A session may take its time over a message (`registry.Work`), and large messages are read on a
+thread beside the loop. A session's later messages then wait their turn, but for `ping`; other
+sessions go on.
 """
 
 import asyncio
@@ -14,8 +15,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from npc_brain.clock import Clock
+from npc_brain.decision.fair_thread import FairThread
 from npc_brain.errors import ErrorCode, NpcBrainError, ProtocolError, SessionError
 from npc_brain.protocol.codec import DecodeError, decode, peek_id
 from npc_brain.protocol.messages import (
@@ -41,8 +44,14 @@ HELLO_TIMEOUT_S = 10.0
 MAX_BYTES_BEFORE_HELLO = 4096
 """Before the token was shown, larger frames are not even read."""
 
-MAX_WAITING_MESSAGES = 256
-"""Messages of a session that may wait while it works; more are refused as retryable."""
+LARGE_BYTES = 16 * 1024
+"""Longer messages are read beside the loop, since reading one may take 100 ms."""
+
+MAX_WAITING_MESSAGES = 8192
+"""Messages of a session that may wait while it works; more are refused, to be sent again.
+
+An engine may send a world and all NPCs at once, which are `limits.max_npcs` at most.
+"""
 MAX_WAITING_BYTES = 16 * 2**20
 """Total size of the waiting messages of a session."""
 
@@ -81,6 +90,7 @@ class Dispatcher:
         self._peers: dict[bytes, Peer] = {}
         self._wrong_tokens = WrongTokens(clock)
         self._working: dict[Session, _Line] = {}
+        self._reading: FairThread | None = None
 
     @property
     def is_holding(self) -> bool:
@@ -149,16 +159,25 @@ class Dispatcher:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._reading is not None:
+            await asyncio.to_thread(self._reading.close)
 
     def _answer(self, peer: Peer, frames: Sequence[bytes]) -> None:
         with self._refusing(peer) as about:
+            session = self._registry.session_of(peer)
+            num_bytes = sum(map(len, frames))
+            if session is not None and len(frames) == 1 and num_bytes > LARGE_BYTES:
+                about.id = peek_id(frames[0])
+                if about.id is not None:
+                    peer.note_id(about.id)
+                self._line_of(session).put(peer, _Unread(frames[0], about.id), num_bytes)
+                return
             envelope = self._read(peer, frames)
             about.id, about.npc_id = envelope.id, envelope.npc_id
             peer.note_id(envelope.id)
-            session = self._registry.session_of(peer)
             line = self._working.get(session) if session is not None else None
             if line is not None and not isinstance(envelope.body, Ping):
-                line.put(peer, envelope, sum(map(len, frames)))
+                line.put(peer, envelope, num_bytes)
             else:
                 self._act(peer, envelope)
 
@@ -191,13 +210,31 @@ class Dispatcher:
                     (peer, envelope, work), line.work = line.work, None
                     await self._do(peer, envelope, work)
                 else:
-                    peer, envelope = line.take()
-                    with peer.replying(), self._refusing(peer) as about:
-                        about.id, about.npc_id = envelope.id, envelope.npc_id
-                        self._act(peer, envelope)
+                    peer, message = line.take()
+                    with self._refusing(peer) as about:
+                        about.id = message.id
+                        if isinstance(message, _Unread):
+                            message = await self._read_aside(session, message)
+                        about.npc_id = message.npc_id
+                        with peer.replying():
+                            self._act(peer, message)
                     await asyncio.sleep(0)
         finally:
             del self._working[session]
+
+    async def _read_aside(self, session: Session, unread: "_Unread") -> Envelope:
+        """Read a large message of a session; its id has been noted, and stands in no error."""
+        if self._reading is None:
+            self._reading = FairThread("npc-brain-reading")
+        read = partial(decode, unread.frame, Direction.INBOUND, self._limits)
+        try:
+            envelope = await self._reading.run(read, session)
+        except DecodeError as error:
+            error.reply_to = None
+            raise
+        if envelope.id != unread.id:
+            raise DecodeError("`id` must be given once, among the first keys of the message")
+        return envelope
 
     async def _do(self, peer: Peer, envelope: Envelope, work: Work) -> None:
         has_replied = False
@@ -253,13 +290,15 @@ class Dispatcher:
             self._registry.end(peer)
 
     def _begin(self, session: Session, peer: Peer, envelope: Envelope, work: Work) -> None:
+        self._line_of(session).work = (peer, envelope, work)
+
+    def _line_of(self, session: Session) -> "_Line":
+        """What a session works on; it begins with what is put there, if it works on nothing."""
         line = self._working.get(session)
         if line is None:
             line = self._working[session] = _Line()
-            line.work = (peer, envelope, work)
             line.task = asyncio.get_running_loop().create_task(self._work(session, line))
-        else:
-            line.work = (peer, envelope, work)
+        return line
 
     def _hello(self, peer: Peer, message_id: int, hello: Hello) -> None:
         if hello.protocol[0] != PROTOCOL_VERSION[0]:
@@ -308,16 +347,24 @@ class _About:
     npc_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Unread:
+    """A large message, and its `id` where that could be found."""
+
+    frame: bytes
+    id: int | None
+
+
 @dataclass(slots=True)
 class _Line:
     """What a session works on, and what has to wait for that."""
 
     work: tuple[Peer, Envelope, Work] | None = None
-    waiting: deque[tuple[Peer, Envelope, int]] = field(default_factory=deque)
+    waiting: deque[tuple[Peer, Envelope | _Unread, int]] = field(default_factory=deque)
     num_bytes: int = 0
     task: asyncio.Task[None] | None = None
 
-    def put(self, peer: Peer, envelope: Envelope, num_bytes: int) -> None:
+    def put(self, peer: Peer, message: Envelope | _Unread, num_bytes: int) -> None:
         """Let a message wait; raises SessionError (`too_many_queued`) when there are too many."""
         if (
             len(self.waiting) >= MAX_WAITING_MESSAGES
@@ -326,17 +373,17 @@ class _Line:
             raise SessionError(
                 f"{len(self.waiting)} messages wait for an earlier one already",
                 code=ErrorCode.TOO_MANY_QUEUED,
-                hint="wait for the answer to `state.save` or `state.load`",
+                hint="wait for the answer to a large message, `state.save` or `state.load`",
                 retryable=True,
             )
-        self.waiting.append((peer, envelope, num_bytes))
+        self.waiting.append((peer, message, num_bytes))
         self.num_bytes += num_bytes
 
-    def take(self) -> tuple[Peer, Envelope]:
+    def take(self) -> tuple[Peer, Envelope | _Unread]:
         """The message that has waited longest."""
-        peer, envelope, num_bytes = self.waiting.popleft()
+        peer, message, num_bytes = self.waiting.popleft()
         self.num_bytes -= num_bytes
-        return peer, envelope
+        return peer, message
 
 
 def _hello_first(what: str) -> DecodeError:

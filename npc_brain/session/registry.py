@@ -6,7 +6,7 @@ clock: no sockets, no tasks.
 """
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,7 +27,7 @@ Raises NpcBrainError instead of replying when the message cannot be acted upon.
 """
 
 
-class Session(Protocol):
+class Session(Hashable, Protocol):
     """What the dispatcher needs of a session. All calls come from the event loop."""
 
     def handle(self, envelope: Envelope) -> Body | Work:

@@ -30,6 +30,7 @@ from npc_brain.protocol import messages as m
 from npc_brain.session.registry import Outbox, Reply, Work
 from npc_brain.session.saved_state import pack_npc, pack_state, unpack_state
 from npc_brain.tools.custom import custom_tool
+from npc_brain.world.world import World, is_large
 
 TICK_S = 0.05
 """How often time passes for NPCs."""
@@ -136,13 +137,22 @@ class StageSession:
 
     # --- messages ----------------------------------------------------------------------------
 
-    def _sync(self, _: str, body: m.WorldSync) -> m.Body:
+    def _sync(self, _: str, body: m.WorldSync) -> m.Body | Work:
+        if is_large(body):
+            return partial(self._replace_world, partial(World.from_snapshot, body))
         self.stage.sync_world(body)
         return m.Ok()
 
-    def _patch(self, _: str, body: m.WorldPatched) -> m.Body:
+    def _patch(self, _: str, body: m.WorldPatched) -> m.Body | Work:
+        world = self.stage.world
+        if is_large(body) or is_large(world):
+            return partial(self._replace_world, partial(world.patched, body))
         self.stage.patch_world(body)
         return m.Ok()
+
+    async def _replace_world(self, make: Callable[[], World], reply: Reply) -> None:
+        self.stage.world = await self._aside(make)
+        reply(m.Ok())
 
     def _register(self, _: str, body: m.ToolRegister) -> m.Body:
         tool = custom_tool(
@@ -245,7 +255,7 @@ class StageSession:
     async def _aside(self, work: Callable[[], _Result]) -> _Result:
         """Do `work` on this session's own thread."""
         if self._thread is None:
-            self._thread = ThreadPoolExecutor(1, thread_name_prefix="npc-brain-saves")
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="npc-brain-session")
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def _in_slices(self, npc_ids: Iterable[str]) -> AsyncIterator[str]:

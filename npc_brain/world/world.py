@@ -27,6 +27,10 @@ MAX_ROWS = 100_000
 """Most items, places, entities, inventories or facts of a world, however many patches add them."""
 
 
+LARGE_SIZE = 1_000
+"""Rows, stacks, nodes and edges that are worked through in a millisecond or so."""
+
+
 class _HasId(Protocol):
     @property
     def id(self) -> str: ...
@@ -201,6 +205,17 @@ class World:
         """The name of an entity, place or item for a player to read; the id itself if unknown."""
         named = self.target(any_id) or self.items.get(any_id)
         return named.name if named else any_id
+
+
+def is_large(told: World | WorldSnapshot | WorldPatch) -> bool:
+    """Whether working through all of it, which may take 100 ms, is nothing for an event loop."""
+    tables = (told.items, told.places, told.entities, told.inventories, told.facts)
+    size = sum(map(len, tables))
+    if isinstance(told.nav, NavGraph):
+        size += len(told.nav.nodes) + len(told.nav.edges)
+    if size <= LARGE_SIZE:
+        size += sum(len(held.items) + len(held.equipped) for held in told.inventories.values())
+    return size > LARGE_SIZE
 
 
 def _bad(message: str, hint: str = "") -> WorldError:

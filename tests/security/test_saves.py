@@ -387,7 +387,11 @@ async def test_what_waits_is_bounded_and_ends_with_the_connection() -> None:
         [refused] = wire.replies(b"a", ids[-1])
         assert isinstance(refused, m.Error)
         assert (refused.code, refused.retryable) == (ErrorCode.TOO_MANY_QUEUED, True)
-        await until(lambda: all(len(wire.replies(b"a", each)) == 1 for each in ids))
+        await until(lambda: bool(wire.replies(b"a", ids[-2])))
+        assert [e.reply_to for e in wire.sent[b"a"] if e.reply_to in set(ids)] == [
+            ids[-1],
+            *ids[:-1],
+        ]
         wire.send(b"a", m.StateSave())
         wire.send(b"a", m.NpcEvent(event="go"), "ned")
         num_sent = len(wire.sent[b"a"])

@@ -33,6 +33,7 @@ from npc_brain.session.peer import Peer
 from npc_brain.session.registry import Outbox, Session, SessionRegistry
 from npc_brain.transport.server import Server
 from tests.counts import count
+from tests.pace import until
 
 TOKEN = "token"
 MODEL = ModelStatus(name="none", phase="ready")
@@ -357,13 +358,15 @@ TestSessionsUnderChurn.settings = settings(
     ],
     ids=range(9),
 )
-def test_each_refusal_names_the_message(order: list[str], body: Any, code: str) -> None:
+async def test_each_refusal_names_the_message(order: list[str], body: Any, code: str) -> None:
     """`too_large` for 10,001 entities once had no `reply_to`."""
     wire = Wire()
     wire.welcome(b"a")
     fields = {"type": "world.sync", "id": 77, "body": body}
     before = len(wire.sent[b"a"])
     wire.dispatcher.receive(b"a", [msgpack.packb({key: fields[key] for key in order})])
+    await until(lambda: len(wire.sent[b"a"]) > before)
+    await wire.dispatcher.stop()
     [answer] = [e for e in wire.sent[b"a"][before:] if isinstance(e.body, Error)]
     assert isinstance(answer.body, Error)
     assert (answer.body.code, answer.reply_to) == (code, 77)

@@ -433,6 +433,7 @@ class Stage:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._store.close()
+        self.world = World.empty()
 
     # --- inside ------------------------------------------------------------------------------
 

@@ -37,6 +37,7 @@ class Server:
         detached_ttl_s: How long a session without a connection is kept.
         allow_remote: See `Router`.
         curve_secret_key: See `Router`.
+        on_last_end: Called when a session has ended and there is no other.
 
     Raises:
         UsageError: The token is empty, or `bind` cannot be had.
@@ -56,6 +57,7 @@ class Server:
         detached_ttl_s: float = 300.0,
         allow_remote: bool = False,
         curve_secret_key: bytes | None = None,
+        on_last_end: Callable[[], None] = lambda: None,
     ) -> None:
         if not token:
             raise UsageError("the token is empty", hint="Set NPC_BRAIN_TOKEN to a random text.")
@@ -63,6 +65,7 @@ class Server:
         self._model = model
         self._limits = limits
         self._features = features
+        self._on_last_end = on_last_end
         self._closing: set[asyncio.Task[None]] = set()
         self._running: asyncio.Task[None] | None = None
         self._releasing: asyncio.Task[None] | None = None
@@ -182,13 +185,15 @@ class Server:
         )
 
     def _close_session(self, session: Session) -> None:
-        task = asyncio.get_running_loop().create_task(_close(session))
+        task = asyncio.get_running_loop().create_task(self._close(session))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
-
-async def _close(session: Session) -> None:
-    try:
-        await session.close()
-    except Exception:
-        _log.exception("closing a session failed")
+    async def _close(self, session: Session) -> None:
+        try:
+            await session.close()
+        except Exception:
+            _log.exception("closing a session failed")
+        del session
+        if not self.num_sessions:
+            self._on_last_end()

@@ -2,7 +2,9 @@
 
 import asyncio
 import gc
+import math
 import random
+import threading
 import weakref
 from functools import partial
 
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 
 from npc_brain.clock import MonotonicClock
+from npc_brain.decision import hands
 from npc_brain.decision.fair_thread import FairThread
 from npc_brain.inference.importing.catalogue import resolve_model
 from npc_brain.inference.sentence_encoder import SentenceEncoder
@@ -19,9 +22,12 @@ from npc_brain.protocol.messages import Direction
 from npc_brain.understanding.choosing import ToolChooser
 from npc_brain.understanding.examples import TOOL_EXAMPLES
 from npc_brain.understanding.linking import EntityLinker, Named
+from npc_brain.world.limit import SearchLimit
 from npc_brain.world.model import Entity, NavEdge, NavGraph, NavGrid, Place, Position, WorldSnapshot
+from npc_brain.world.navigation import Navigator
 from tests.counts import count
 from tests.npc_files import ned
+from tests.pace import PATIENCE_S, until
 from tests.security.stalls import cpu_slowness, stalls_of, thread_time_of, watching
 from tests.unit.decision.stages import Play, playing, snapshot
 
@@ -89,14 +95,26 @@ async def test_a_way_that_cannot_be_worked_out_is_told_in_time() -> None:
         assert stalls.longest_s < 2 * STALL_S * cpu_slowness()
 
 
-async def test_a_turn_that_ends_stops_its_search() -> None:
-    size = count(full=2_000, ci=1_000)
-    async with playing(ned(GUIDE), world=wide_world(comb(size)), clock=MonotonicClock()) as play:
-        turn = play.hear("ned", "Where is the mill?", deadline_ms=20_000)
-        await asyncio.sleep(0.05)
-        turn.cancel()
-        async with asyncio.timeout(30):
-            await play.mind.query(lambda: None, "ned")  # the next in the queue
+async def test_a_turn_that_ends_stops_its_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The search here ends with its turn or never, and the next query waits for it."""
+    searching, is_over = threading.Event(), threading.Event()
+
+    def search(_: Navigator, start: Position, goal: Position, limit: SearchLimit) -> None:
+        searching.set()
+        while not is_over.wait(0.001):
+            limit.check()
+
+    monkeypatch.setattr(Navigator, "path_to_reach", search)
+    monkeypatch.setattr(hands, "SEARCH_S", math.inf)
+    async with playing(ned(GUIDE), world=wide_world(comb(9)), clock=MonotonicClock()) as play:
+        try:
+            turn = play.hear("ned", "Where is the mill?")
+            await until(searching.is_set)
+            turn.cancel()
+            async with asyncio.timeout(PATIENCE_S):
+                await play.mind.query(lambda: None, "another")
+        finally:
+            is_over.set()
 
 
 async def test_what_an_author_begins_searches_no_longer_than_the_loop_may_wait() -> None:

@@ -1,4 +1,4 @@
-"""Python's collector of cycles stops everything while it runs: it may not go over all that there is."""
+"""Python's collector of cycles stops everything while it runs: it may not go over all there is."""
 
 import gc
 import time

@@ -39,7 +39,9 @@ MAX_NAMESAKES = 256
 MAX_MENTIONS = 512
 """Things that one text is taken to name."""
 MAX_MISSPELT = 32
-"""Unknown words of one text that are compared with all known ones."""
+"""Unknown words of one text that are compared with known ones."""
+MAX_COMPARED = 100_000
+"""Known words that those of one text are compared with, which takes about 10 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,15 +130,19 @@ class EntityLinker:
     def _read(self, words: Sequence[Word]) -> tuple[list[str], list[float]]:
         """The stem that each word was meant to be, and how sure that is."""
         stems, scores = [], []
-        num_left = MAX_MISSPELT
+        num_left, num_comparisons_left = MAX_MISSPELT, MAX_COMPARED
         meanings: dict[str, tuple[str, float] | None] = {}
         for word in words:
             lower = word.lower
             if lower not in meanings:
                 meanings[lower] = None
                 is_known = stem(lower) in self._speller
-                if not lower.isdecimal() and (is_known or num_left):
+                effort = 0 if is_known else 2 * self._speller.effort(lower)
+                if not lower.isdecimal() and (
+                    is_known or (num_left and effort <= num_comparisons_left)
+                ):
                     num_left -= not is_known
+                    num_comparisons_left -= effort
                     meanings[lower] = self._speller.meant(stem(lower)) or self._speller.meant(lower)
             meant = meanings[lower]
             stems.append(meant[0] if meant else stem(word.lower))

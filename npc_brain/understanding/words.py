@@ -162,6 +162,10 @@ class Speller:
     def __contains__(self, word: str) -> bool:
         return word in self._vocabulary
 
+    def effort(self, word: str) -> int:
+        """With how many words, at most, `meant` compares one that is not in the vocabulary."""
+        return sum(len(self._by_length.get(len(word) + n, ())) for n in range(-2, 3))
+
     def meant(self, word: str) -> tuple[str, float] | None:
         """The vocabulary's word that `word` stands for and how sure that is (0 to 1).
 

@@ -189,6 +189,19 @@ def test_names_are_indexed_in_linear_time() -> None:
     assert thread_time_of(lambda: linker.find("guard number " * 80)) < LINE_S * cpu_slowness()
 
 
+def test_words_that_are_no_names_are_compared_with_few_of_many() -> None:
+    """A line of random words took 36 ms to look for among 10,000 names."""
+    rng = random.Random(1)
+    words = ["".join(rng.choices("abcdefghijklmnop", k=rng.randint(5, 9))) for _ in range(40_000)]
+    linker = EntityLinker(
+        [Named(f"e{n}", "place", (name,)) for n, name in enumerate(words[:30_000])]
+    )
+    line = " ".join(words[30_000:])[:2000]
+    assert thread_time_of(lambda: linker.find(line)) < LINE_S * slowness()
+    [mention] = linker.find(f"Where is {words[7][:-1]}?")
+    assert mention.id == "e7"
+
+
 async def test_who_asks_a_lot_waits_for_itself() -> None:
     thread = FairThread("test")
     order: list[str] = []

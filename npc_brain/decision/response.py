@@ -31,6 +31,7 @@ from npc_brain.understanding.arguments import Missing, fill
 from npc_brain.understanding.examples import JUST_TALK
 from npc_brain.understanding.linking import Mention
 from npc_brain.understanding.trading import Money
+from npc_brain.world.world import World
 
 SURE_MARGIN = 0.1
 """Of a tool choice by the encoder; below it, `tool_choice: both` leaves the choice to the model."""
@@ -152,17 +153,19 @@ class Responder:
         if match.label == JUST_TALK or match.margin < min_margin:
             return None
         tool = scene.tools.get(match.label)
-        legal = legal_schema(tool, scene.context(npc, turn.prospect.speaker_id))
-        if legal is None:
+        context = scene.context(npc, turn.prospect.speaker_id)
+        focus = (match.start, match.end)
+
+        def read_arguments() -> dict[str, Any] | Missing | None:
+            legal = legal_schema(tool, context)
+            if legal is None:
+                return None
+            money = _money(context.world)
+            return fill(tool.schema, legal, text, mentions, focus=focus, money=money)
+
+        filled = await scene.mind.run(read_arguments, npc)
+        if filled is None:
             return await self._perform_chosen(turn, tool, _named(tool, mentions))
-        filled = fill(
-            tool.schema,
-            legal,
-            text,
-            mentions,
-            focus=(match.start, match.end),
-            money=self._money(),
-        )
         if isinstance(filled, Missing):
             if not filled.mentioned_id:
                 return None
@@ -172,9 +175,10 @@ class Responder:
     async def _let_model_act(self, turn: Turn, backend: Backend, instruction: str) -> None:
         scene, npc = self._scene, turn.npc
 
-        def functions() -> list[FunctionSchema]:
+        async def functions() -> list[FunctionSchema]:
             context = scene.context(npc, turn.prospect.speaker_id)
-            legal = scene.tools.legal(_tools_now(npc), context)
+            names = _tools_now(npc)
+            legal = await scene.mind.run(lambda: scene.tools.legal(names, context), npc)
             return [FunctionSchema(tool.name, tool.description, schema) for tool, schema in legal]
 
         async def perform(call: FunctionCall) -> Performed:
@@ -293,12 +297,12 @@ class Responder:
         tools = [self._scene.tools.get(name) for name in names]
         return {tool.name: (*tool.examples, *authored.get(tool.name, ())) for tool in tools}
 
-    def _money(self) -> Money | None:
-        world = self._scene.world
-        if world.currency is None:
-            return None
-        prices = {i.id: i.price for i in world.items.values() if i.price is not None}
-        return Money(world.currency, prices)
+
+def _money(world: World) -> Money | None:
+    if world.currency is None:
+        return None
+    prices = {i.id: i.price for i in world.items.values() if i.price is not None}
+    return Money(world.currency, prices)
 
 
 def _tools_now(npc: Npc) -> list[str]:

@@ -111,7 +111,7 @@ async def run_agent_loop(
     backend: Backend,
     turn: Turn,
     world: World,
-    functions: Callable[[], Sequence[FunctionSchema]],
+    functions: Callable[[], Awaitable[Sequence[FunctionSchema]]],
     perform: Perform,
     *,
     instruction: str = "",
@@ -125,7 +125,7 @@ async def run_agent_loop(
     request = _request(backend, turn, world, instruction, line, MAX_CALL_TOKENS)
     for step in range(MAX_STEPS):
         is_last = step == MAX_STEPS - 1
-        offered = () if is_last else tuple(functions())
+        offered = () if is_last else tuple(await functions())
         request = replace(request, functions=offered)
         calls = await _stream(backend, turn, request, turn.utterance.add)
         if turn.utterance.text or not calls:

@@ -7,9 +7,15 @@ import msgpack
 import pytest
 
 from npc_brain.errors import ErrorCode
+from npc_brain.inference.backends.scripted import ScriptedBackend, ScriptedReply
+from npc_brain.inference.chat import FunctionCall
 from npc_brain.protocol import messages as m
-from tests.security.stalls import Stalls, slowness, stalls_of
+from npc_brain.tools.registry import BUILT_INS
+from npc_brain.world.model import WorldSnapshot
+from tests.npc_files import ned
+from tests.security.stalls import Stalls, slowness, stalls_of, watching
 from tests.security.wire import Wire
+from tests.unit.decision.stages import playing
 
 STALL_S = 0.02
 """On the machine of `stalls.REFERENCE_S`."""
@@ -196,3 +202,35 @@ async def test_a_session_may_end_while_its_world_is_read() -> None:
         async with asyncio.timeout(60):
             while wire.dispatcher._working:
                 await asyncio.sleep(0.002)
+
+
+TALKER = f"""\
+initial: here
+states:
+  here: {{tools: [{", ".join(sorted(BUILT_INS.keys() - {"say"}))}]}}
+"""
+
+
+async def test_a_turn_in_a_big_world_holds_nothing() -> None:
+    """What a model may call, and with which of 30,000 ids, took 25 ms and more of the loop."""
+    table = [
+        {"id": f"{n}", "name": f"Thing {n}", "position": (1.0, 0.0, 0.0)} for n in range(9_999)
+    ]
+    world = WorldSnapshot.model_validate({
+        "revision": 1,
+        "items": [{**row, "id": f"i{row['id']}"} for row in table],
+        "places": [{**row, "id": f"p{row['id']}"} for row in table],
+        "entities": [
+            *({**row, "id": f"e{row['id']}", "kind": "npc"} for row in table),
+            {**table[0], "id": "ned", "kind": "npc"},
+            {**table[0], "id": "player", "kind": "player"},
+        ],
+    })  # fmt: skip
+    calls = ScriptedReply(calls=(FunctionCall("distance", {"target": "p77"}),))
+    backend = ScriptedBackend([calls, ScriptedReply("Far off.")], default=calls)
+    async with playing(ned(TALKER), world=world, backend=backend) as play:
+        async with watching() as stalls:
+            await play.say("ned", "How far is it to Thing 77?")
+        assert backend.requests
+        limit_s = STALL_S * slowness()
+        assert stalls.loop_s < limit_s, (stalls, limit_s)

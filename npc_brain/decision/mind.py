@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import TypeVar
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from npc_brain.decision.fair_thread import FairThread
 from npc_brain.decision.prompt import opening
@@ -60,6 +60,7 @@ class Mind:
         self._choosers: OrderedDict[object, ToolChooser] = OrderedDict()
         self._machines: WeakKeyDictionary[Machine, tuple[Encoder, Triggers]] = WeakKeyDictionary()
         self._linkers: OrderedDict[tuple[Named, ...], EntityLinker] = OrderedDict()
+        self._latest_linker: tuple[ref[World], EntityLinker] | None = None
 
     @property
     def senses(self) -> frozenset[Sense]:
@@ -192,6 +193,9 @@ class Mind:
         return triggers
 
     def _linker_for(self, world: World) -> EntityLinker:
+        latest = self._latest_linker
+        if latest is not None and latest[0]() is world:
+            return latest[1]
         named = tuple(named_in(world))
         linker = self._linkers.get(named)
         if linker is None:
@@ -199,6 +203,7 @@ class Mind:
             while len(self._linkers) > MAX_WORLDS:
                 self._linkers.popitem(last=False)
         self._linkers.move_to_end(named)
+        self._latest_linker = (ref(world), linker)
         return linker
 
 

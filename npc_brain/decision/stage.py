@@ -172,6 +172,8 @@ class Stage:
         `position` places it when the world does not have it yet. Raises SessionError
         (`duplicate_npc`, `too_many_npcs`), DefinitionError, BlackboardError.
         """
+        if self._is_closed:
+            raise SessionError("the session has ended", code=ErrorCode.UNKNOWN_SESSION)
         if npc_id in self._actors:
             raise SessionError(
                 f"npc {npc_id!r} is spawned already",
@@ -451,11 +453,19 @@ class Stage:
         if len(self._actors) + num_more > self._max_npcs:
             raise _too_many(len(self._actors) + num_more, self._max_npcs)
 
-    def _make(self, npc_id: str, definition: NpcDefinition) -> Npc:
+    def compile(self, definition: NpcDefinition) -> tuple[NpcDefinition, Machine]:
+        """Make a definition ready for NPCs to be spawned of it; may be called from any thread.
+
+        Raises DefinitionError.
+        """
         known = self._machines.get(definition.id)
         if known is None or known[0] != definition:
             known = (definition, compile_machine(definition, self.tools))
             self._machines[definition.id] = known
+        return known
+
+    def _make(self, npc_id: str, definition: NpcDefinition) -> Npc:
+        known = self.compile(definition)
         seed = None if self._seed is None else f"{self._seed}/{npc_id}"
         return Npc(npc_id, *known, self._store, seed=seed)
 

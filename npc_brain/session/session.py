@@ -161,10 +161,28 @@ class StageSession:
         self.stage.register_tool(tool)
         return m.Ok()
 
-    def _spawn(self, npc_id: str, body: m.NpcSpawn) -> m.Body:
-        definition = self._library.find(body.definition, npc_id, self.stage.tools)
-        self.stage.spawn(npc_id, definition, blackboard=body.blackboard, position=body.position)
-        return _as_body(self._first_state)
+    def _spawn(self, npc_id: str, body: m.NpcSpawn) -> Work:
+        return partial(self._spawn_aside, npc_id, body)
+
+    async def _spawn_aside(self, npc_id: str, body: m.NpcSpawn, reply: Reply) -> None:
+        """Read the definition on another thread; what the NPC does at once follows the reply."""
+        stage, tools = self.stage, self.stage.tools
+
+        def prepare() -> NpcDefinition:
+            definition = self._library.find(body.definition, npc_id, tools)
+            stage.compile(definition)
+            return definition
+
+        definition = await self._aside(prepare)
+        outbox, caused = self._outbox, list[tuple[m.Body, str | None]]()
+        self._outbox = lambda told, about: caused.append((told, about))
+        try:
+            stage.spawn(npc_id, definition, blackboard=body.blackboard, position=body.position)
+        finally:
+            self._outbox = outbox
+        reply(_as_body(self._first_state))
+        for told, about in caused:
+            self._send(told, about)
 
     def _despawn(self, npc_id: str, _: m.NpcDespawn) -> m.Body:
         self.stage.despawn(npc_id)

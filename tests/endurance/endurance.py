@@ -43,8 +43,8 @@ MAX_GROWTH = 0.02
 
 SPARE_DESCRIPTORS = 4
 """Connections to the model's server that may be under way."""
-SAVING_THREADS = "npc-brain-saves_"
-"""One for each game that has saved or loaded; it ends with the game's session."""
+SESSION_THREADS = "npc-brain-session_"
+"""One for each game; it ends with the game's session."""
 THREAD_POOL = "asyncio_"
 """The event loop's own threads: they come when first needed, stay, and are bounded."""
 
@@ -300,7 +300,7 @@ class _Run:
                     if name == THREAD_POOL:
                         continue
                     known = held_before[kind].get(name, 0)
-                    if number > known + (NUM_GAMES if name == SAVING_THREADS else 0):
+                    if number > known + (NUM_GAMES if name == SESSION_THREADS else 0):
                         leaks.append(f"{number} {kind} {name}, {known} before")
             if not leaks or time.monotonic() > limit_s:
                 break

@@ -14,6 +14,7 @@ from npc_brain.tools.registry import BUILT_INS
 from npc_brain.world.model import WorldSnapshot
 from tests.npc_files import ned
 from tests.security.stalls import Stalls, slowness, stalls_of, watching
+from tests.security.test_saves import NED
 from tests.security.wire import Wire
 from tests.unit.decision.stages import playing
 
@@ -232,5 +233,31 @@ async def test_a_turn_in_a_big_world_holds_nothing() -> None:
         async with watching() as stalls:
             await play.say("ned", "How far is it to Thing 77?")
         assert backend.requests
+        limit_s = STALL_S * slowness()
+        assert stalls.loop_s < limit_s, (stalls, limit_s)
+
+
+DEFINITIONS: dict[str, dict[str, Any]] = {
+    "300 states": {
+        "initial": "s0",
+        "states": {
+            f"s{n}": {"on": {f"e{k}": f"s{(n + k) % 300}" for k in range(20)}} for n in range(300)
+        },
+    },
+    "mistakes": {
+        "states": {f"s{n}": {"on": {f"e{k}": f"x{k}" for k in range(10)}} for n in range(500)}
+    },
+}
+
+
+@pytest.mark.parametrize("what", DEFINITIONS)
+async def test_a_large_definition_holds_nothing(what: str) -> None:
+    """One of 20,000 mistakes held the loop for 2.6 s."""
+    async with Wire() as wire:
+        await wire.ask(b"a", m.Ping())
+        body = m.NpcSpawn(definition=NED | DEFINITIONS[what])
+        async with watching() as stalls:
+            reply = await wire.ask(b"a", body, "ned")
+        assert isinstance(reply, m.NpcState | m.Error)
         limit_s = STALL_S * slowness()
         assert stalls.loop_s < limit_s, (stalls, limit_s)

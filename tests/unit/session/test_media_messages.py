@@ -42,7 +42,10 @@ async def session_with(*senses: Sense) -> AsyncIterator[StageSession]:
     try:
         harbour_map = Entity(id="map", name="the harbour map", kind="object", position=(1, 1))
         ask(session, m.WorldSync(revision=1, entities=(harbour_map,)))
-        ask(session, m.NpcSpawn(definition=CAT))
+        spawning = m.Envelope(type="npc.spawn", id=1, npc_id="cat", body=m.NpcSpawn(definition=CAT))
+        work = session.handle(spawning)
+        assert not isinstance(work, m.Body)
+        await work(lambda _: None)
         yield session
     finally:
         await session.close()
@@ -51,7 +54,9 @@ async def session_with(*senses: Sense) -> AsyncIterator[StageSession]:
 
 def ask(session: StageSession, body: m.Body) -> m.Body:
     """The reply's body."""
-    return session.handle(m.Envelope(type=body.type, id=1, npc_id="cat", body=body))
+    reply = session.handle(m.Envelope(type=body.type, id=1, npc_id="cat", body=body))
+    assert isinstance(reply, m.Body)
+    return reply
 
 
 async def test_a_picture_is_shown() -> None:

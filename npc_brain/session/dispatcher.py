@@ -166,7 +166,13 @@ class Dispatcher:
         with self._refusing(peer) as about:
             session = self._registry.session_of(peer)
             num_bytes = sum(map(len, frames))
-            if session is not None and len(frames) == 1 and num_bytes > LARGE_BYTES:
+            line = self._working.get(session) if session is not None else None
+            is_large = LARGE_BYTES < num_bytes <= self._limits.max_message_bytes
+            if (
+                session is not None
+                and len(frames) == 1
+                and (is_large or self._is_wrong(line, frames))
+            ):
                 about.id = peek_id(frames[0])
                 if about.id is not None:
                     peer.note_id(about.id)
@@ -175,11 +181,20 @@ class Dispatcher:
             envelope = self._read(peer, frames)
             about.id, about.npc_id = envelope.id, envelope.npc_id
             peer.note_id(envelope.id)
-            line = self._working.get(session) if session is not None else None
             if line is not None and not isinstance(envelope.body, Ping):
                 line.put(peer, envelope, num_bytes)
             else:
                 self._act(peer, envelope)
+
+    def _is_wrong(self, line: "_Line | None", frames: Sequence[bytes]) -> bool:
+        """Whether a message has to wait for its refusal: answers without an id go by order."""
+        if line is None:
+            return False
+        try:
+            decode(frames[0], Direction.INBOUND, self._limits)
+        except DecodeError:
+            return True
+        return False
 
     @contextmanager
     def _refusing(self, peer: Peer) -> Iterator["_About"]:

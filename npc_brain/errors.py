@@ -114,6 +114,19 @@ class NpcBrainError(Exception):
         return str(self.args[0])
 
 
+def contained(error: BaseException) -> Exception:
+    """`error` as one that a thread can hand over, and that `except Exception` catches.
+
+    Native code panics with others, and a future refuses StopIteration: of such a RuntimeError
+    tells. In a thread they end the work that they come from, as an exit does, and nothing else.
+    """
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    fault = RuntimeError(f"{type(error).__name__}: {error}")
+    fault.__cause__ = error
+    return fault
+
+
 class ProtocolError(NpcBrainError):
     """A frame or message that breaks the wire contract."""
 

@@ -17,7 +17,7 @@ from typing import Literal, TypeVar, cast
 from npc_brain.cache import cache_dir
 from npc_brain.clock import Clock, MonotonicClock
 from npc_brain.decision.mind import Mind
-from npc_brain.errors import ModelError, NpcBrainError
+from npc_brain.errors import ModelError, NpcBrainError, contained
 from npc_brain.inference.backends.onnx import OnnxBackend
 from npc_brain.inference.backends.openai import OpenAIBackend
 from npc_brain.inference.importing.catalogue import resolve_model
@@ -282,7 +282,7 @@ async def _in_thread(work: Callable[[], _Result]) -> _Result:
     loop = asyncio.get_running_loop()
     outcome: asyncio.Future[_Result] = loop.create_future()
 
-    def settle(result: _Result | None, error: BaseException | None) -> None:
+    def settle(result: _Result | None, error: Exception | None) -> None:
         if outcome.done():
             return
         if error is not None:
@@ -294,10 +294,8 @@ async def _in_thread(work: Callable[[], _Result]) -> _Result:
         result, error = None, None
         try:
             result = work()
-        except Exception as caught:
-            error = caught
-        except BaseException as caught:  # a panic of native code, or an exit, is no end of ours
-            error = RuntimeError(f"{type(caught).__name__}: {caught}")
+        except BaseException as caught:
+            error = contained(caught)
         with suppress(RuntimeError):  # the loop has been closed
             loop.call_soon_threadsafe(settle, result, error)
 

@@ -15,6 +15,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from npc_brain.errors import contained
+
 _EXPECTED_S = 0.005
 """Assumed cost of a piece of work until it has been measured."""
 
@@ -47,7 +49,7 @@ class FairThread:
     async def run(self, work: Callable[[], _Result], owner: Hashable = None) -> _Result:
         """Wait for `work`, done on behalf of `owner`; work not yet begun is dropped on cancelling.
 
-        Raises what `work` raises, and RuntimeError after `close`.
+        Raises what `work` raises, as `errors.contained` makes it, and RuntimeError after `close`.
         """
         outcome: Future[_Result] = Future()
         with self._changed:
@@ -78,7 +80,7 @@ class FairThread:
             try:
                 piece.outcome.set_result(piece.work())
             except BaseException as error:
-                piece.outcome.set_exception(error)
+                piece.outcome.set_exception(contained(error))
             with self._changed:
                 self._used_s[piece.owner] += time.thread_time() - began_s - _EXPECTED_S
             del piece

@@ -5,6 +5,8 @@ their cancel flags. Each round of `Engine.step` does one piece of every kind of 
 fits, runs one chunk of the most urgent prompt, and takes one token further every completion that is
 under way, so that a long prompt delays the others by one chunk and no more.
 
+No failure ends the thread, also none that is no `Exception`: native code panics with others.
+
 Tokens that are decided without the model (forced by the grammar) go through the model together with
 the token before them, in one call.
 """
@@ -109,7 +111,7 @@ class Engine:
         while not self._is_closing:
             try:
                 has_more = self.step()
-            except Exception as error:
+            except BaseException as error:
                 self._fail(list(self._slots.active()), error)
                 continue
             if not has_more:
@@ -154,7 +156,7 @@ class Engine:
             request.admitted_s = self._clock.now_s()
             try:
                 slot = self._slots.claim(request)
-            except Exception as error:
+            except BaseException as error:
                 _log.exception("a slot could not be prepared")
                 self._finish(request, "error", str(error))
             else:
@@ -178,7 +180,7 @@ class Engine:
             slot.todo += forced
             if forced and (reason := request.take(forced)):
                 self._end(slot, request, reason)
-        except Exception as error:
+        except BaseException as error:
             self._fail([(slot, request)], error)
 
     def _prefill(self) -> None:
@@ -213,7 +215,7 @@ class Engine:
             if request.prefilled_s is None:
                 request.prefilled_s = self._clock.now_s()
             self._advance(slot, request, logits[:1])
-        except Exception as error:
+        except BaseException as error:
             self._fail([(slot, request)], error)
 
     def _decode(self) -> None:
@@ -227,7 +229,7 @@ class Engine:
             return
         try:
             logits = self._decoder.decode([s.index for s, _ in rows], [s.todo[0] for s, _ in rows])
-        except Exception as error:
+        except BaseException as error:
             self._fail(rows, error)
             return
         for index, (slot, request) in enumerate(rows):
@@ -235,7 +237,7 @@ class Engine:
             slot.todo = []
             try:
                 self._advance(slot, request, logits[index : index + 1])
-            except Exception as error:
+            except BaseException as error:
                 self._fail([(slot, request)], error)
 
     def _advance(self, slot: Slot, request: GenerationRequest, logits: Logits) -> None:
@@ -255,13 +257,13 @@ class Engine:
         self._slots.release(slot)
         self._finish(request, reason)
 
-    def _fail(self, rows: Sequence[tuple[Slot, GenerationRequest]], error: Exception) -> None:
+    def _fail(self, rows: Sequence[tuple[Slot, GenerationRequest]], error: BaseException) -> None:
         """End `rows` with `error`: the loop lives on, whatever the runtime or a format did."""
         _log.error("inference failed", exc_info=error)
         for slot, request in rows:
             try:
                 self._slots.discard(slot)
-            except Exception:
+            except BaseException:
                 _log.exception("slot %d could not be emptied", slot.index)
             if not request.is_finished:
                 self._finish(request, "error", str(error))

@@ -145,6 +145,6 @@ class GenerationRequest:
     def _call_emit(self, event: ChatEvent) -> None:
         try:
             self.emit(event)
-        except Exception:
+        except BaseException:  # whatever it is, the thread belongs to others too
             _log.exception("the receiver of a generation failed; the generation is cancelled")
             self._is_cancelled = True

@@ -94,7 +94,7 @@ class MediaQueue:
             self._engine.submit(request)
         except NpcBrainError as error:
             request.finish("error", self._clock.now_s(), error.message)
-        except Exception as error:  # nobody else would tell the caller
+        except BaseException as error:  # nobody else would tell the caller
             request.finish("error", self._clock.now_s(), f"encoding failed: {error}")
 
     def _encoded(self, media: Media) -> Rows:

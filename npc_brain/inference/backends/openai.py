@@ -291,7 +291,7 @@ class OpenAIBackend:
             except NpcBrainError as failure:
                 hint = f" ({failure.hint})" if failure.hint else ""
                 reason, error = "error", f"{failure.message}{hint}"
-            except Exception as failure:
+            except BaseException as failure:  # native code panics with others than `Exception`
                 if not generation.is_finished:  # else: the closed connection's last words
                     _log.exception("a generation failed")
                 reason, error = "error", f"{type(failure).__name__}: {failure}"

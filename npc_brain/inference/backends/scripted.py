@@ -177,7 +177,7 @@ class ScriptedBackend:
                 for play in list(self._plays):
                     try:
                         self._emit_due(play, now_s)
-                    except Exception:
+                    except BaseException:
                         _log.exception("the receiver of a generation failed; it is cancelled")
                         play.cancel()
                 if self._is_closing and not self._plays:

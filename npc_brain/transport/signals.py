@@ -6,7 +6,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+_HANG_UP = getattr(signal, "SIGHUP", None)
+"""A terminal that was closed; Windows ends the process itself then."""
 
 
 @contextmanager
@@ -28,7 +32,11 @@ def watch_signals(on_signal: Callable[[], object]) -> Iterator[None]:
                     return
 
     previous_descriptor = signal.set_wakeup_fd(sending.fileno(), warn_on_full_buffer=False)
-    previous = {number: signal.signal(number, lambda *_: None) for number in _SIGNALS}
+    previous = {
+        number: signal.signal(number, lambda *_: None)
+        for number in _SIGNALS
+        if not (number == _HANG_UP and signal.getsignal(number) is signal.SIG_IGN)  # by `nohup`
+    }
     threading.Thread(target=watch, name="signal watch", daemon=True).start()
     try:
         yield

@@ -314,10 +314,12 @@ def serving(tmp_path: Path, code: str, model: str = "none", **env: str) -> Itera
         process.stdout.close()
 
 
-def end_s(process: "subprocess.Popen[bytes]", tmp_path: Path) -> float:
+def end_s(
+    process: "subprocess.Popen[bytes]", tmp_path: Path, number: int = signal.SIGTERM
+) -> float:
     """How long the process takes to end once it is told to; its file is gone then."""
     told_s = time.monotonic()
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(number)
     assert process.wait(PATIENCE_S) == 0
     took_s = time.monotonic() - told_s
     assert not (tmp_path / "sidecar.json").exists()
@@ -357,6 +359,23 @@ def test_a_process_that_is_told_to_end_does(state: str, tmp_path: Path) -> None:
                 wait_until(
                     lambda: not any(map(is_running, children)), "the package client was left behind"
                 )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGHUP")
+def test_a_terminal_that_is_closed_ends_it_too(tmp_path: Path) -> None:
+    """It ended, and left its connection file behind."""
+    with serving(tmp_path, RUN) as process:
+        end_s(process, tmp_path, signal.SIGHUP)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGHUP")
+def test_one_that_was_told_to_outlive_its_terminal_does(tmp_path: Path) -> None:
+    ignoring = "import signal\nsignal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+    with serving(tmp_path, ignoring + RUN) as process:
+        process.send_signal(signal.SIGHUP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1.0)
+        end_s(process, tmp_path)
 
 
 def children_of(pid: int) -> list[int]:

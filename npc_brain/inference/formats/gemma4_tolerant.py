@@ -4,6 +4,8 @@ For servers that hand out the completion as text. A local model needs none of th
 no fault through, and its parser works on token ids (see `gemma4`). Each fault that is provided for
 has a test that names where it was reported.
 
+Takes time in proportion to the text, whatever stands in it.
+
 What cannot be read as a call of an offered function is dropped: it is neither called nor spoken.
 """
 
@@ -19,13 +21,15 @@ from npc_brain.inference.grammar import clean_line
 
 _MAX_DEPTH = 16
 _QUOTE = '<|"|>'
+_CALL_END = "<tool_call|>"
+_CLOSING = re.compile(r"\s*<tool_call\|>")
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 _THOUGHT = re.compile(r"<\|channel>.*?(?:<channel\|>|\Z)", re.DOTALL)
 _RESPONSE = re.compile(r"<\|tool_response>.*?(?:<tool_response\|>|\Z)", re.DOTALL)
 _ATTEMPT = re.compile(
-    r"(?P<mark><\|tool_call>)\s*(?:call)?\s*:?\s*(?P<name>[\w.-]+)\s*[{(]"
-    r"|(?<![\w.-])(?:call\s*)?:\s*(?P<unmarked>[\w.-]+)[{(]"
-    r"|^[ \t]*(?P<bare>[\w.-]+)[{(]",
+    r"(?P<mark><\|tool_call>)\s*+(?:call)?\s*+:?\s*+(?P<name>[\w.-]++)\s*+[{(]"
+    r"|(?<![\w.-])(?:call\s*+)?:\s*+(?P<unmarked>[\w.-]++)[{(]"
+    r"|^[ \t]*+(?P<bare>[\w.-]++)[{(]",
     re.MULTILINE,
 )
 _MARKUP = re.compile(
@@ -36,6 +40,8 @@ _KEY = re.compile(r"""\s*(?:<\|"\|>|["'`])?([\w.-]+)(?:<\|"\|>|["'`])?\s*[:=]\s*
 _NEXT_ENTRY = re.compile(rf",{_KEY.pattern}")
 _END = re.compile(r"\s*(?:[}\])]|<tool_call\|>|\Z)")
 _BARE_IN_LIST = re.compile(r'[,\]})]|<\|"\|>|<tool_call\|>|\Z')
+_NOTHING = re.compile(r"\s*+\Z")
+_QUOTES = re.compile(r'(?:<\|"\|>)*+')
 _SCALARS = {"true": True, "false": False, "null": None, "none": None}
 _NUMBER = re.compile(r"[+-]?\d{1,15}(\.\d{1,15})?")
 
@@ -62,7 +68,10 @@ def read_answer(text: str, functions: Sequence[FunctionSchema], *, is_cut: bool 
     rest = ""
     names = {function.name for function in functions}
     position = 0
-    while (attempt := _next_attempt(text, position, names)) is not None:
+    while len(calls) < MAX_CALLS:
+        attempt = _next_attempt(text, position, names)
+        if attempt is None:
+            break
         rest += text[position : attempt.start()]
         found, position = _read_attempt(text, attempt, functions, is_cut)
         calls += [call for call in found if call not in calls]
@@ -107,11 +116,13 @@ def _read_attempt(
             return [], len(text)
         call = fit_call(name, arguments, functions)
     except (_UnreadableError, ArgumentError):
-        _, mark, rest = text[attempt.end() :].partition("<tool_call|>")
-        return [], len(text) - len(rest) if mark else max(reader.position, _line_end(text, attempt))
+        closing = text.find(_CALL_END, attempt.end())
+        if closing >= 0:
+            return [], closing + len(_CALL_END)
+        return [], max(reader.position, _line_end(text, attempt))
     end = reader.position
-    closing = re.compile(r"\s*<tool_call\|>").match(text, end)
-    return [call], closing.end() if closing else end
+    closed = _CLOSING.match(text, end)
+    return [call], closed.end() if closed else end
 
 
 def _line_end(text: str, attempt: re.Match[str]) -> int:
@@ -161,7 +172,7 @@ class _Reader:
 
     @property
     def is_at_end(self) -> bool:
-        return not self._text[self.position :].strip()
+        return _NOTHING.match(self._text, self.position) is not None
 
     def value(self, *, in_list: bool) -> Any:
         """The value at the position."""
@@ -221,8 +232,8 @@ class _Reader:
         start = self.position + len(quote)
         end = last = self._find_quote(quote, start)
         while end >= 0 and not self._may_end_at(end + len(quote), in_list):
-            last = end
-            end = self._find_quote(quote, end + len(quote))
+            last = self._last_of_run(end) if quote == _QUOTE else end
+            end = self._find_quote(quote, last + len(quote))
         if end < 0 and quote != _QUOTE:
             native = self._text.find(_QUOTE, start)
             if native >= 0 and self._may_end_at(native + len(_QUOTE), in_list):
@@ -239,15 +250,25 @@ class _Reader:
 
     def _find_quote(self, quote: str, position: int) -> int:
         while (found := self._text.find(quote, position)) >= 0:
-            escapes = len(self._text[:found]) - len(self._text[:found].rstrip("\\"))
-            if quote == _QUOTE or escapes % 2 == 0:
+            start = found
+            while start > 0 and self._text[start - 1] == "\\":
+                start -= 1
+            if quote == _QUOTE or (found - start) % 2 == 0:
                 break
             position = found + 1
         return found
 
+    def _last_of_run(self, position: int) -> int:
+        """Where the last of the quote tokens is that follow one another; they end all or none."""
+        return self._after_quotes(position) - len(_QUOTE)
+
+    def _after_quotes(self, position: int) -> int:
+        """Where quote tokens end, which may have leaked."""
+        match = _QUOTES.match(self._text, position)
+        return match.end() if match else position
+
     def _may_end_at(self, position: int, in_list: bool) -> bool:
-        while self._text.startswith(_QUOTE, position):  # a quote token that leaked
-            position += len(_QUOTE)
+        position = self._after_quotes(position)
         if _END.match(self._text, position):
             return True
         if in_list:
@@ -256,8 +277,7 @@ class _Reader:
 
     def _content(self, quote: str, text: str) -> str:
         """The text of a string: ordinary quotes have escapes, and no quote token is part of it."""
-        while self._text.startswith(_QUOTE, self.position):
-            self.position += len(_QUOTE)
+        self.position = self._after_quotes(self.position)
         if quote == _QUOTE:
             for other in ('"', "'", "`"):
                 inner = text[1:-1]

@@ -71,7 +71,7 @@ class AnswerReader:
         self._json = JsonAnswer() if is_json else None
         self._held: list[TextDelta] = []
         self._calls: dict[int, _CallInMaking] = {}
-        self._problems: list[str] = []
+        self._problem = ""
         self._server_reason = ""
         self._has_said = False
         self._num_calls = 0
@@ -157,8 +157,8 @@ class AnswerReader:
         return events
 
     def _why_nothing(self, *, is_cut: bool) -> str:
-        if self._problems:
-            return self._problems[0]
+        if self._problem:
+            return self._problem
         if is_cut:
             return (
                 f"the model used up its {self._request.max_tokens} tokens without saying anything; "
@@ -284,8 +284,9 @@ class AnswerReader:
         return [CallEvent(call)]
 
     def _note(self, problem: str) -> None:
-        _log.warning("the model made a call that cannot be used")
-        self._problems.append(problem)
+        if not self._problem:
+            _log.warning("the model made a call that cannot be used")
+            self._problem = problem
 
     def _count(self, chunk: Mapping[str, Any]) -> None:
         usage = chunk.get("usage")

@@ -43,6 +43,8 @@ class TextSplitter:
     def __init__(self) -> None:
         self._text = ""
         self._within: tuple[str, str, Kind] | None = None
+        self._num_searched = 0
+        """Characters in which the end of what it is within does not begin."""
 
     def push(self, text: str) -> list[Piece]:
         """The pieces that `text` completes."""
@@ -58,17 +60,20 @@ class TextSplitter:
     def _take(self) -> Iterator[Piece]:
         while True:
             if self._within is not None:
-                body, mark, rest = self._text.partition(self._within[1])
-                if not mark:
+                mark = self._within[1]
+                end = self._text.find(mark, self._num_searched)
+                if end < 0:
                     if self._within[2] == "dropped":
-                        self._text = self._text[1 - len(self._within[1]) :]
+                        self._text = self._text[1 - len(mark) :]
                     elif len(self._text) > MAX_CALL_CHARS:
-                        yield Piece(self._within[2], body)  # reported as unreadable
+                        yield Piece(self._within[2], self._text)  # reported as unreadable
                         self._within = (*self._within[:2], "dropped")
+                    self._num_searched = max(0, len(self._text) + 1 - len(mark))
                     return
                 if self._within[2] != "dropped":
-                    yield Piece(self._within[2], body)
-                self._text, self._within = rest, None
+                    yield Piece(self._within[2], self._text[:end])
+                self._text, self._within = self._text[end + len(mark) :], None
+                self._num_searched = 0
             places = [(self._text.find(mark[0]), mark) for mark in _MARKS if mark[0] in self._text]
             if not places:
                 end = len(self._text) - _num_held(self._text)
@@ -89,9 +94,7 @@ def _num_held(text: str) -> int:
     return len(tail) if tail and any(mark[0].startswith(tail) for mark in _MARKS) else 0
 
 
-_SAY = re.compile(
-    r'(?:```(?:json)?\s*)?\{\s*"say"\s*:\s*"((?:[^"\\]|\\(?:u[0-9a-fA-F]{4}|[^u]))*)', re.DOTALL
-)
+_STRING_PART = re.compile(r'(?:[^"\\]|\\(?:u[0-9a-fA-F]{4}|[^u]))*+', re.DOTALL)
 _SAY_START = re.compile(r'(?:```(?:json)?\s*)?\{\s*"say"\s*:\s*"')
 _START_CHARS = 256
 """In which a line in JSON must have begun."""
@@ -107,22 +110,17 @@ class JsonAnswer:
     def __init__(self) -> None:
         self._text = ""
         self._num_said = 0
+        self._num_read = 0
+        """Characters of the text up to which the line has been read; 0 before it begins."""
 
     def push(self, text: str) -> str:
         """What is said now."""
         if len(self._text) <= MAX_CALL_CHARS:
             self._text = self._text + text if self._text else text.lstrip()
-        if not _JSON_START.match(self._text):
-            return self._more(self._text)
-        match = None
-        if _SAY_START.match(self._text, 0, _START_CHARS):
-            match = _SAY.match(self._text)
-        if match is None:
-            return ""
-        said: str = read_json(f'"{match[1]}"')
-        if said and "\ud800" <= said[-1] <= "\udbff":
-            said = said[:-1]  # half a character
-        return self._more(said)
+        is_json = _JSON_START.match(self._text)
+        said = self._more() if is_json else self._text[self._num_said :]
+        self._num_said += len(said)
+        return said
 
     def calls(self) -> list[tuple[str, Any]]:
         """Names and arguments of the calls in the whole text. Raises ValueError if it is broken."""
@@ -144,7 +142,17 @@ class JsonAnswer:
                 calls.append((str(name), value.get("arguments", {})))
         return calls
 
-    def _more(self, said: str) -> str:
-        piece = said[self._num_said :]
-        self._num_said = len(said)
-        return piece
+    def _more(self) -> str:
+        """What can be read now of the line in JSON."""
+        if not self._num_read:
+            start = _SAY_START.match(self._text, 0, _START_CHARS)
+            self._num_read = start.end() if start else 0
+        part = _STRING_PART.match(self._text, self._num_read) if self._num_read else None
+        if part is None or not part[0]:
+            return ""
+        said: str = read_json(f'"{part[0]}"')
+        self._num_read = part.end()
+        if "\ud800" <= said[-1] <= "\udbff":  # half a character
+            self._num_read -= 1 if part[0][-1] == said[-1] else len("\\ud800")
+            said = said[:-1]
+        return said

@@ -50,6 +50,12 @@ def plain_text(text: str) -> str:
     return stream.push(text) + stream.end()
 
 
+def one_line(text: str, max_chars: int) -> str:
+    """At most so many characters of a foreign text, for people: on one line, and all visible."""
+    visible = (char if char.isprintable() else " " for char in text[: 4 * max_chars])
+    return " ".join("".join(visible).split())[:max_chars]
+
+
 class PlainTextStream:
     """Makes plain text of pieces; they add up to what `plain_text` makes of the whole."""
 

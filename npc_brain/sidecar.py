@@ -26,6 +26,7 @@ from npc_brain.inference.providers import AUTO
 from npc_brain.inference.remote.address import is_server
 from npc_brain.inference.sentence_encoder import SentenceEncoder
 from npc_brain.npc.npc_files import NpcLibrary
+from npc_brain.plain_text import one_line
 from npc_brain.protocol.codec import DEFAULT_LIMITS
 from npc_brain.protocol.messages import ModelStatus, Status
 from npc_brain.session.registry import Outbox
@@ -38,6 +39,7 @@ NO_MODEL = "none"
 NUM_CACHED_SENTENCES = 4096
 """Enough for all examples of tools and triggers of a village."""
 SERVER_RETRY_S = 3.0
+"""How often a server is asked whether it is there, unless it is at work."""
 SERVER_TIMEOUT_S = 12.0
 """How long identifying a server may take, the look-up of its name included."""
 STALL_S = 600.0
@@ -146,9 +148,8 @@ class Sidecar:
             encoder_fault, model_fault = await encoder, await model
         gc.collect()
         self._conclude(encoder_fault, model_fault)
-        if model_fault and isinstance(self._mind.backend, OpenAIBackend):
-            await self._await_server(self._mind.backend)
-            self._conclude(encoder_fault)
+        if isinstance(self._mind.backend, OpenAIBackend):
+            await self._watch_server(self._mind.backend, encoder_fault, model_fault)
 
     async def _attempt(self, without: str, load: Callable[[], Awaitable[None]]) -> str:
         """Why `load` failed, whatever it raised; empty when it did not."""
@@ -157,8 +158,9 @@ class Sidecar:
         except asyncio.CancelledError:
             raise
         except NpcBrainError as error:
-            _log.warning("%s: %s", without, error.message)
-            return f"{without}: {error.message}"
+            fault = one_line(f"{without}: {error.message}", _MAX_DETAIL)
+            _log.warning("%s", fault)
+            return fault
         except BaseException as error:  # native code panics with others than `Exception`
             _log.exception("%s", without)
             return f"{without}: {type(error).__name__}: {error}"
@@ -214,13 +216,24 @@ class Sidecar:
                 f"{options.model} does not say what it is within {SERVER_TIMEOUT_S:g} s"
             ) from error
 
-    async def _await_server(self, backend: OpenAIBackend) -> None:
-        """Return once a server that was missing or faulty answers."""
+    async def _watch_server(
+        self, backend: OpenAIBackend, encoder_fault: str, model_fault: str
+    ) -> None:
+        """Tell when a server stops answering, and when it answers again."""
         while True:
             await asyncio.sleep(SERVER_RETRY_S)
-            with suppress(Exception):
-                await _in_thread(backend.check)
-                return
+            before, model_fault = model_fault, await self._server_fault(backend)
+            if bool(before) != bool(model_fault):
+                self._conclude(encoder_fault, model_fault)
+
+    async def _server_fault(self, backend: OpenAIBackend) -> str:
+        try:
+            await _in_thread(backend.look_again)
+        except NpcBrainError as error:
+            return f"no language model: {error.message}"
+        except Exception as error:
+            return f"no language model: {type(error).__name__}"
+        return ""
 
     async def _resolve(self, name: str) -> Path:
         loop = asyncio.get_running_loop()
@@ -245,7 +258,7 @@ class Sidecar:
             self._stalling = None
         if phase not in ("ready", "degraded"):
             self._stalling = asyncio.get_running_loop().call_later(STALL_S, self._report_stalled)
-        detail = detail[:_MAX_DETAIL].encode("utf-8", "replace").decode()
+        detail = one_line(detail, _MAX_DETAIL)
         self._status = Status(
             phase=phase,
             detail=detail,

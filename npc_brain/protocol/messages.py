@@ -294,7 +294,10 @@ class Welcome(Body):
 
 @_outbound("status")
 class Status(Body):
-    """How far the sidecar is. `degraded`: it works without the model; `detail` says why."""
+    """How far the sidecar is. `degraded`: it works without the model; `detail` says why.
+
+    With a model server it is told each time that server stops answering, and answers again.
+    """
 
     phase: Literal["starting", "loading", "warming", "ready", "degraded"]
     detail: str = ""

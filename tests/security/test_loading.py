@@ -244,6 +244,45 @@ async def test_an_odd_server_is_told_and_a_good_one_heals_it(
             assert await asyncio.to_thread(ask, backend) == "stop"
 
 
+async def test_a_server_that_dies_and_comes_back_is_told(
+    monkeypatch: pytest.MonkeyPatch, no_encoder: None
+) -> None:
+    """`status` said `ready` for ever after it had been so once."""
+    monkeypatch.setattr(sidecar_module, "SERVER_RETRY_S", 0.02)
+    with OddServer(GOOD) as server:
+        async with started(server.url) as sidecar:
+            await sidecar.until("ready")
+            server.models = b"no\x1b[2J\r\nnot \xe2\x80\xae now"
+            detail = await sidecar.until("degraded")
+            assert detail.isprintable()
+            backend = sidecar._mind.backend
+            assert isinstance(backend, OpenAIBackend)
+            assert await asyncio.to_thread(ask, backend) == "stop"  # it is asked all the same
+            sidecar.told.clear()
+            server.models = GOOD
+            await sidecar.until("ready")
+            assert len(sidecar.told) == 1
+
+
+@pytest.mark.parametrize(
+    "message", ["a\nb\r\x1b[2Jc\x00\u2028d\u202ee\x85f", "x" * 10**6, "\n" * 10**6, "\ud800"]
+)
+async def test_what_is_told_and_logged_of_a_fault_is_one_short_line(
+    message: str, monkeypatch: pytest.MonkeyPatch, no_encoder: None, caplog: Any
+) -> None:
+    def fail(*_: Any, **__: Any) -> Any:
+        raise ModelError(message)
+
+    monkeypatch.setattr(sidecar_module, "resolve_model", fail)
+    async with started("some-model") as sidecar:
+        detail = await sidecar.until("degraded")
+    logged = [each.getMessage() for each in caplog.records if each.name == "npc_brain.sidecar"]
+    for text in (detail, *logged):
+        assert "no language model:" in text
+        assert text.isprintable()
+        assert len(text) <= 500
+
+
 def ask(backend: OpenAIBackend) -> str:
     finished = threading.Event()
     reasons: list[str] = []
@@ -265,6 +304,7 @@ async def test_a_server_that_drips_names_is_told_too(
     monkeypatch.setattr(sidecar_module, "SERVER_TIMEOUT_S", 0.1)
     is_over = threading.Event()
     monkeypatch.setattr(OpenAIBackend, "check", lambda _: is_over.wait(PATIENCE_S))
+    monkeypatch.setattr(OpenAIBackend, "look_again", lambda _: is_over.wait(PATIENCE_S))
     async with started("openai:http://slow.invalid/v1") as sidecar:
         assert "does not say what it is within" in await sidecar.until("degraded")
         is_over.set()

@@ -6,16 +6,22 @@ or, if the address says so, on another. What players type then goes there.
 Each generation under way has a thread, which sends the request and reads the stream. A further
 thread watches deadlines and cancels: it ends a generation at once and hangs up.
 
-The server may continue nevertheless. So the thread of an abandoned generation keeps reading until
-the server has finished it, and only then takes the next: the server never has more requests than
-there are threads here. While no thread has been free for a second, and while the server has asked
-for a pause, new generations fail at once, so that NPCs can fall back in time.
+The server may go on all the same. So the thread of a generation that was given up reads on until
+the server is done with it, however long that takes, and only then takes the next: there are never
+more requests at the server than threads here. A server that goes on and on sending is broken off,
+which its next write shows it. While no thread is free for longer than a moment, and while the
+server has asked to be left alone, new generations fail at once, so that NPCs say something else in
+time.
+
+Personas are read ahead (`prewarm`) one at a time, while there is nothing else to do and a thread to
+spare. What is asked for somebody ends that, and a server that does not stop gets no more of it.
 See `inference.remote` for what is sent and read.
 """
 
 import logging
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -50,12 +56,17 @@ KEY_VARIABLE = "NPC_BRAIN_OPENAI_KEY"
 PATIENCE_S = 1.0
 """How long all threads may wait for abandoned answers before new generations fail at once."""
 DRAIN_TIMEOUT_S = 60.0
-"""How long a thread waits for one before it closes the connection and the server gets a pause."""
+"""After how long an answer that was given up and still comes is broken off. A server that is silent
+may be working at it: that is waited for."""
+SENDING_S = 5.0
+"""A server that has sent something within that time still sends."""
+PREWARM_TIMEOUT_S = 30.0
+MAX_PREWARMS = 64
+"""Personas that may wait to be read ahead; the oldest are forgotten."""
 USAGE_TIMEOUT_S = 1.0
 """How long a complete answer waits for the server's counts, which come last."""
 CLOSE_TIMEOUT_S = 1.0
 
-_PREWARM_PRIORITY = -1000
 _BUSY = (429, 503)
 _TOOL_WORDS = ("tool", "function")
 _CONSTRAINT_WORDS = (
@@ -115,6 +126,8 @@ class OpenAIBackend:
         self._checking = Lock()
         self._waiting: list[RemoteGeneration] = []
         self._running: list[RemoteGeneration] = []
+        self._prewarms: deque[RemoteGeneration] = deque(maxlen=MAX_PREWARMS)
+        self._may_prewarm = False
         self._is_closing = False
         self._changed = Condition()
         names = ["watch", *(f"{number + 1}" for number in range(num_parallel))]
@@ -136,17 +149,35 @@ class OpenAIBackend:
         Raises ServerError when it cannot be reached, ModelError when it lacks the model. Requests
         can be submitted all the same: they ask again.
         """
+        if (known := self._server) is not None:
+            return known
         with self._checking:
-            info = self._server
-            if info is None:
-                self._check_pause()
-                with self._backing_off():
-                    info = identify(self._address, self._headers)
-                if info.model != self.model_name:
-                    self._manner = Manner(uses_tools=info.dialect.has_tools)
-                self.model_name, self._server = info.model, info
-                _log.info("%s is %s with %s", self._address.url, info.dialect.name, info.model)
-            return info
+            return self._server or self._identify()
+
+    def look_again(self) -> None:
+        """Raise what keeps the server from answering now; blocks for up to some seconds.
+
+        Also finds out what the server is, if it has become another one.
+        """
+        with self._changed:
+            self._require_free()
+            if not all(each.is_finished for each in self._running):
+                return  # it is at work, and some answer nothing else meanwhile
+        with self._checking:
+            self._identify()
+
+    def _identify(self) -> ServerInfo:
+        self._check_pause()
+        with self._backing_off():
+            info = identify(self._address, self._headers)
+        if info != self._server:
+            dialect = info.dialect
+            self._manner = Manner(uses_tools=dialect.has_tools)
+            is_spare = self._num_parallel > 1 and dialect.stops_on_hang_up
+            self._may_prewarm = is_spare and dialect.has_prefix_cache
+            self.model_name, self._server = info.model, info
+            _log.info("%s is %s with %s", self._address.url, dialect.name, info.model)
+        return info
 
     def submit(self, request: ChatRequest, emit: Callable[[ChatEvent], None]) -> RemoteGeneration:
         """See `chat.Backend.submit`.
@@ -161,11 +192,7 @@ class OpenAIBackend:
         with self._changed:
             if self._is_closing:
                 raise InferenceError("the backend is closed")
-            if self._is_stuck():
-                raise ServerError(
-                    f"{self._address.url} is still busy with {len(self._running)} answers that "
-                    "came too late"
-                )
+            self._require_free()
             if len(self._waiting) >= self._max_queued:
                 raise InferenceError(
                     f"{self._max_queued} generations are waiting already",
@@ -174,20 +201,28 @@ class OpenAIBackend:
                 )
             generation = RemoteGeneration(request, emit, self._wake, self._clock.now_s())
             self._waiting.append(generation)
+            for each in self._running:
+                each.is_cancelled |= each.is_prewarm
             self._changed.notify_all()
         return generation
 
     def prewarm(self, messages: Sequence[Message]) -> RemoteGeneration | None:
         """See `chat.Backend.prewarm`: asks for one token, where the server is known to remember."""
-        if self._server is None or not self._server.dialect.has_prefix_cache:
-            return None
-        request = ChatRequest(tuple(messages), max_tokens=1, priority=_PREWARM_PRIORITY)
-        return self.submit(request, lambda event: None)
+        request = ChatRequest(tuple(messages), max_tokens=1)
+        generation = RemoteGeneration(request, lambda event: None, self._wake, self._clock.now_s())
+        generation.is_prewarm = True
+        with self._changed:
+            if self._is_closing or not self._may_prewarm:
+                return None
+            self._prewarms.append(generation)
+            self._changed.notify_all()
+        return generation
 
     def close(self) -> None:
         """See `chat.Backend.close`; waits at most a second for threads that are stuck."""
         with self._changed:
             self._is_closing = True
+            self._prewarms.clear()
             for generation in (*self._waiting, *self._running):
                 generation.is_cancelled = True
             self._changed.notify_all()
@@ -212,11 +247,14 @@ class OpenAIBackend:
                 self._back_off.refuse(error.retry_after)
             raise
 
-    def _is_stuck(self) -> bool:
-        """Whether all threads have been waiting for abandoned answers for `PATIENCE_S`."""
+    def _require_free(self) -> None:
+        """Raise ServerError if all threads have been waiting for the server for a while."""
         latest_s = self._clock.now_s() - PATIENCE_S
         num_stuck = sum(each.is_finished and each.finished_s <= latest_s for each in self._running)
-        return num_stuck >= self._num_parallel
+        if num_stuck >= self._num_parallel:
+            raise ServerError(
+                f"{self._address.url} is still busy with {num_stuck} answers that came too late"
+            )
 
     def _wake(self) -> None:
         with self._changed:
@@ -237,7 +275,7 @@ class OpenAIBackend:
                 self._waiting = [each for each in self._waiting if each not in due]
             for generation in due:
                 if generation.is_finished:
-                    self._disconnect(generation)
+                    self._break_off(generation)
                 else:
                     self._finish(generation, generation.ended_by(now_s) or "cancelled")
 
@@ -252,8 +290,7 @@ class OpenAIBackend:
             if (
                 each.ended_by(now_s)
                 if not each.is_finished
-                else not each.is_broken_off
-                and (self._is_closing or now_s >= each.finished_s + DRAIN_TIMEOUT_S)
+                else not each.is_broken_off and (self._is_closing or now_s >= each.look_s)
             )
         ]
 
@@ -263,29 +300,33 @@ class OpenAIBackend:
         if generation.is_broken_off:
             return None
         if generation.is_finished:
-            return generation.finished_s + DRAIN_TIMEOUT_S
+            return generation.look_s
         return generation.request.deadline_s
 
-    def _disconnect(self, generation: RemoteGeneration) -> None:
-        generation.is_broken_off = True
-        if generation.exchange is not None:
-            generation.exchange.close()
+    def _break_off(self, generation: RemoteGeneration) -> None:
+        """Close the connection of a server that still sends; one that is silent is waited for."""
+        exchange = generation.exchange
         if not self._is_closing:
-            _log.warning("%s does not finish an answer that is too late", self._address.url)
+            _log.warning("%s does not end an answer that came too late", self._address.url)
+            if exchange is not None and exchange.silent_s >= SENDING_S:
+                generation.look_s = self._clock.now_s() + DRAIN_TIMEOUT_S
+                return
             self._back_off.refuse()
+        generation.is_broken_off = True
+        if exchange is not None:
+            exchange.close()
 
     def _work(self) -> None:
         """Carry out the most urgent generation, over and over."""
         while True:
             with self._changed:
-                while not self._waiting:
+                while (generation := self._next()) is None:
                     if self._is_closing:
                         return
                     self._changed.wait()
-                generation = max(self._waiting, key=lambda each: each.request.priority)
-                self._waiting.remove(generation)
+                generation.admitted_s = self._clock.now_s()
                 self._running.append(generation)
-            generation.admitted_s = self._clock.now_s()
+                self._changed.notify_all()  # the watch minds its deadline
             try:
                 reason, error = self._generate(generation)
             except NpcBrainError as failure:
@@ -300,10 +341,34 @@ class OpenAIBackend:
                 generation.exchange.drain()
             with self._changed:
                 self._running.remove(generation)
+                if generation.is_prewarm:
+                    self._learn_from_prewarm(generation)
                 self._changed.notify_all()
 
+    def _next(self) -> RemoteGeneration | None:
+        """Take what is most urgent, or when there is nothing else to do a persona."""
+        if self._waiting:
+            generation = max(self._waiting, key=lambda each: each.request.priority)
+            self._waiting.remove(generation)
+            return generation
+        if self._running or not self._prewarms:
+            return None
+        generation = self._prewarms.popleft()
+        deadline_s = self._clock.now_s() + PREWARM_TIMEOUT_S
+        generation.request = replace(generation.request, deadline_s=deadline_s)
+        return generation
+
+    def _learn_from_prewarm(self, ended: RemoteGeneration) -> None:
+        """Forget those that wait where one failed; ask for no more where it did not end."""
+        self._may_prewarm &= self._clock.now_s() < ended.finished_s + PATIENCE_S
+        has_failed = ended.answered_s is None and not ended.is_cancelled
+        if has_failed or not self._may_prewarm:
+            self._prewarms.clear()
+
     def _finish(self, generation: RemoteGeneration, reason: FinishReason, error: str = "") -> None:
-        generation.finish(reason, error, self._clock.now_s(), self._note)
+        now_s = self._clock.now_s()
+        generation.look_s = now_s + DRAIN_TIMEOUT_S
+        generation.finish(reason, error, now_s, self._note)
         server = self._server
         if generation.exchange is not None and (server is None or server.dialect.stops_on_hang_up):
             generation.exchange.hang_up()

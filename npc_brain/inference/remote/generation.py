@@ -14,7 +14,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True, eq=False)
 class RemoteGeneration:
-    """One generation; a caller may only cancel it."""
+    """One generation; a caller may only cancel it.
+
+    Attributes:
+        look_s: Once it is finished: when to look whether the server has ended it too.
+        is_prewarm: Whether nobody waits for it.
+    """
 
     request: ChatRequest
     emit: Callable[[ChatEvent], None]
@@ -29,6 +34,8 @@ class RemoteGeneration:
     is_finished: bool = False
     finished_s: float = 0.0
     is_broken_off: bool = False
+    look_s: float = 0.0
+    is_prewarm: bool = False
     lock: RLock = field(default_factory=RLock)
 
     def cancel(self) -> None:

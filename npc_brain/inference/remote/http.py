@@ -10,6 +10,7 @@ Source: server-sent events, WHATWG HTML section 9.2; OpenAI's streams put one JS
 
 import io
 import json
+import math
 import socket
 import time
 from collections.abc import Generator, Iterator, Mapping
@@ -21,6 +22,7 @@ from typing import Any, NoReturn
 
 from npc_brain.errors import InferenceError
 from npc_brain.inference.remote.address import ServerAddress
+from npc_brain.plain_text import one_line
 
 CONNECT_TIMEOUT_S = 3.0
 SILENCE_TIMEOUT_S = 120.0
@@ -57,28 +59,41 @@ class _Incoming(io.RawIOBase):
     """What a server sends, bounded in size and time.
 
     Attributes:
-        end_s: When everything must have arrived, by `time.monotonic`; may be changed later.
+        end_s: By when all of it must have come, by `time.monotonic`; may be changed meanwhile.
+        heard_s: When something came last, by the same clock.
+        is_patient: Whether a long silence is waited out, as after hanging up.
     """
 
     def __init__(self, connected: socket.socket, end_s: float) -> None:
         self._socket = connected
-        self._raw = connected.makefile("rb", buffering=0)
+        self._raw = connected.makefile("rb", buffering=0)  # keeps it open, whoever closes it
         self._num_left = MAX_ANSWER_BYTES
         self.end_s = end_s
+        self.heard_s = -math.inf
+        self.is_patient = False
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        left_s = self.end_s - time.monotonic()
-        if left_s <= 0:
-            raise TimeoutError
-        self._socket.settimeout(min(SILENCE_TIMEOUT_S, left_s))
-        num_read = self._raw.readinto(buffer)
-        self._num_left -= num_read or 0
+        num_read = self._receive(buffer)
+        self.heard_s = time.monotonic()
+        self._num_left -= num_read
         if self._num_left < 0:
             raise ServerError(f"the server sent more than {MAX_ANSWER_BYTES >> 20} MB")
         return num_read
+
+    def _receive(self, buffer: Any) -> int:
+        while True:
+            left_s = self.end_s - time.monotonic()
+            if left_s <= 0:
+                raise TimeoutError
+            self._socket.settimeout(min(SILENCE_TIMEOUT_S, left_s))
+            try:
+                return self._socket.recv_into(buffer)
+            except TimeoutError:
+                if not self.is_patient:
+                    raise
 
     def close(self) -> None:
         self._raw.close()
@@ -149,6 +164,11 @@ class Exchange:
         if self._incoming is not None:
             self._incoming.end_s = min(self._incoming.end_s, time.monotonic() + within_s)
 
+    @property
+    def silent_s(self) -> float:
+        """How long nothing has come."""
+        return time.monotonic() - self._incoming.heard_s if self._incoming is not None else 0.0
+
     def hang_up(self) -> None:
         """Tell the server that its answer is no longer wanted; what it still sends can be read.
 
@@ -162,11 +182,17 @@ class Exchange:
         self._shut_down(socket.SHUT_RDWR)
 
     def drain(self) -> None:
-        """Read on until the server has ended its answer, or `close` is called; never raises."""
+        """Read on until the server has ended its answer, or `close` is called; never raises.
+
+        However long it is silent: the connection ends with the answer, the server, or its machine.
+        """
         with suppress(Exception):
-            response = self._response
-            while response is not None and not self._is_complete and response.read1(_DRAIN_BYTES):
-                continue
+            incoming = self._incoming
+            if incoming is not None and not self._is_complete:
+                incoming.is_patient = True
+                read = self._response.read1 if self._response is not None else incoming.read
+                while read(_DRAIN_BYTES):
+                    continue
         with suppress(Exception):
             self._release()
 
@@ -188,6 +214,7 @@ class Exchange:
         connection = self._connection
         connection.connect()
         connected: socket.socket = connection.sock
+        _notice_a_lost_peer(connected)
         with self._lock:
             self._socket = connected
             if self._is_closed:
@@ -282,6 +309,15 @@ class Exchange:
         return ServerError(f"the connection to {url} broke: {reason}")
 
 
+def _notice_a_lost_peer(connected: socket.socket) -> None:
+    """Have the system ask now and then whether the other machine is still there."""
+    connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
+        if hasattr(socket, name):
+            with suppress(OSError):
+                connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
 def read_json(data: bytes | str) -> Any:
     """The JSON value in `data`. Raises ValueError: it is malformed, nested too deep, or has NaN."""
     try:
@@ -330,10 +366,10 @@ def error_text(value: Any) -> str:
 
 
 def _clipped(text: str) -> str:
-    """The start of `text`, as valid Unicode, for messages."""
-    return text[:_MAX_SHOWN].encode("utf-8", "replace").decode()
+    """`text` as it can be told: see `one_line`."""
+    return one_line(text, _MAX_SHOWN)
 
 
 def _shown(data: bytes) -> str:
-    text = " ".join(data[: 4 * _MAX_SHOWN].decode("utf-8", "replace").split())
-    return repr(text[:_MAX_SHOWN]) if text else "nothing"
+    text = one_line(data[: 4 * _MAX_SHOWN].decode("utf-8", "replace"), _MAX_SHOWN)
+    return repr(text) if text else "nothing"

@@ -110,7 +110,7 @@ def ratio(read: Callable[[str], object], head: str, seed: str) -> float:
         return 0.0
     pairs = [[took_s(read, text) for text in texts] for _ in range(3)]
     once, twice = (median(times) for times in zip(*pairs, strict=True))
-    return twice / max(once, 1e-4)
+    return float(twice / max(once, 1e-4))
 
 
 @pytest.mark.parametrize("name", READERS)

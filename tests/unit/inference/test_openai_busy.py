@@ -14,7 +14,9 @@ from npc_brain.errors import InferenceError
 from npc_brain.inference.backends import openai as openai_module
 from npc_brain.inference.backends.openai import OpenAIBackend
 from npc_brain.inference.chat import ChatRequest, Finished
+from npc_brain.inference.remote import http
 from npc_brain.inference.remote.backoff import FIRST_S, MAX_RETRY_AFTER_S, MAX_S, BackOff
+from tests.pace import wait_until
 from tests.unit.inference.openai_server import (
     OWNERS,
     Answer,
@@ -121,19 +123,99 @@ def test_while_a_server_is_stuck_generations_fail_at_once(monkeypatch: pytest.Mo
         ask_until_answered(backend)
 
 
-def test_a_server_that_never_ends_is_disconnected_and_gets_a_pause(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_silent_server_keeps_its_slot_until_it_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a minute it got another request, although it may have worked at the one before."""
     monkeypatch.setattr(openai_module, "DRAIN_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(openai_module, "PATIENCE_S", 0.05)
     server = SlowServer()
     with asking(server, num_parallel=1) as (fake, backend):
         give_up(backend, server, 1)
-        end_s = MonotonicClock().now_s() + WAIT_S
-        while "not asked for another" not in try_to_ask(backend, within_s=0.02).error:
-            assert MonotonicClock().now_s() < end_s
-        assert len(fake.requests) <= 2
+        monkeypatch.setattr(http, "SILENCE_TIMEOUT_S", 0.05)
+        for _ in range(20):
+            assert try_to_ask(backend, within_s=0.05).reason in ("deadline", "error")
+        assert len(fake.requests) == 1
         server.may_answer.set()
         ask_until_answered(backend)
+        assert server.most_in_flight == 1
+
+
+def test_a_server_that_goes_on_and_on_is_broken_off_and_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(openai_module, "DRAIN_TIMEOUT_S", 0.05)
+    is_quick, has_ended = threading.Event(), threading.Event()
+
+    def chunks() -> Iterator[Json]:
+        try:
+            while True:
+                yield piece("Well, ")
+                threading.Event().wait(0.01)
+        finally:
+            has_ended.set()
+
+    def answer(_: Json) -> Answer:
+        return Answer(text_stream("Well met.") if is_quick.is_set() else chunks())
+
+    with asking(answer, dialect="unknown", num_parallel=1) as (_, backend):
+        receiver = Receiver()
+        generation = backend.submit(ChatRequest(HELLO), receiver)
+        receiver.wait_for(lambda: receiver.text)
+        generation.cancel()
+        is_quick.set()
+        assert has_ended.wait(WAIT_S)
+        ask_until_answered(backend)
+
+
+# Personas that are read ahead
+
+
+def prewarm(backend: OpenAIBackend, num: int) -> None:
+    backend.check()
+    for _ in range(num):
+        backend.prewarm(HELLO)
+
+
+def test_no_line_waits_for_personas() -> None:
+    """They had no deadline, took all slots of a slow server, and filled the queue."""
+    server = SlowServer()
+
+    def answer(request: Json) -> Answer:
+        return server(request) if request["max_tokens"] == 1 else Answer(text_stream("Well met."))
+
+    with asking(answer, num_parallel=2, max_queued=8) as (fake, backend):
+        prewarm(backend, 200)
+        server.wait_for(1)
+        assert [try_to_ask(backend).reason for _ in range(10)] == ["stop"] * 10
+        assert server.most_in_flight == 1
+        threading.Event().wait(1.1)
+        server.may_answer.set()
+        server.wait_for(0)
+        ask_until_answered(backend)
+        assert sum(each["max_tokens"] == 1 for each in fake.requests) == 1
+        assert backend.prewarm(HELLO) is None  # it did not stop
+
+
+def test_personas_are_read_one_by_one_while_nothing_else_is_asked() -> None:
+    with asking(lambda _: Answer(text_stream("A")), num_parallel=2) as (fake, backend):
+        prewarm(backend, 5)
+        wait_until(lambda: len(fake.requests) == 5)
+
+
+def test_a_persona_has_a_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openai_module, "PREWARM_TIMEOUT_S", 0.05)
+    server = SlowServer()
+    with asking(server, num_parallel=2) as (_, backend):
+        backend.check()
+        generation = backend.prewarm(HELLO)
+        assert generation is not None
+        wait_until(lambda: generation.is_finished)
+        server.may_answer.set()
+
+
+def test_the_only_slot_is_for_lines() -> None:
+    with asking(lambda _: Answer(text_stream("A")), num_parallel=1) as (_, backend):
+        backend.check()
+        assert backend.prewarm(HELLO) is None
 
 
 def test_an_unknown_server_is_heard_to_the_end() -> None:

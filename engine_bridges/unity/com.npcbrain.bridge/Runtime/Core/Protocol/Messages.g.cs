@@ -958,7 +958,7 @@ namespace NpcBrain.Protocol
         }
     }
 
-    /// <summary>How far the sidecar is. `degraded`: it works without the model; `detail` says why.</summary>
+    /// <summary>How far the sidecar is. `degraded`: it works without the model; `detail` says why. With a model server it is told each time that server stops answering, and answers again.</summary>
     public sealed class Status : IMessageBody
     {
         /// <summary><c>phase</c></summary>

@@ -168,33 +168,37 @@ class Dispatcher:
             num_bytes = sum(map(len, frames))
             line = self._working.get(session) if session is not None else None
             is_large = LARGE_BYTES < num_bytes <= self._limits.max_message_bytes
-            if (
-                session is not None
-                and len(frames) == 1
-                and (is_large or self._is_wrong(line, frames))
-            ):
-                about.id = peek_id(frames[0])
-                if about.id is not None:
-                    peer.note_id(about.id)
-                self._line_of(session).put(peer, _Unread(frames[0], about.id), num_bytes)
+            try:
+                if session is not None and len(frames) == 1 and is_large:
+                    about.id = peek_id(frames[0])
+                    if about.id is not None:
+                        peer.note_id(about.id)
+                    self._line_of(session).put(peer, _Unread(frames[0], about.id), num_bytes)
+                    return
+                envelope = self._read(peer, frames)
+                about.id, about.npc_id = envelope.id, envelope.npc_id
+                peer.note_id(envelope.id)
+            except ProtocolError as error:
+                if line is None:
+                    raise
+                line.put(peer, self._refused(peer, error, about), num_bytes)
                 return
-            envelope = self._read(peer, frames)
-            about.id, about.npc_id = envelope.id, envelope.npc_id
-            peer.note_id(envelope.id)
             if line is not None and not isinstance(envelope.body, Ping):
                 line.put(peer, envelope, num_bytes)
             else:
                 self._act(peer, envelope)
 
-    def _is_wrong(self, line: "_Line | None", frames: Sequence[bytes]) -> bool:
-        """Whether a message has to wait for its refusal: answers without an id go by order."""
-        if line is None:
-            return False
-        try:
-            decode(frames[0], Direction.INBOUND, self._limits)
-        except DecodeError:
-            return True
-        return False
+    @staticmethod
+    def _refused(peer: Peer, error: ProtocolError, about: "_About") -> "_Refused":
+        """A refusal that waits its turn; the message's id is noted at once."""
+        message_id = about.id
+        if isinstance(error, DecodeError) and error.reply_to is not None:
+            message_id, error.reply_to = error.reply_to, None
+            try:
+                peer.note_id(message_id)
+            except ProtocolError as repeated:
+                error = repeated
+        return _Refused(error, message_id, about.npc_id)
 
     @contextmanager
     def _refusing(self, peer: Peer) -> Iterator["_About"]:
@@ -228,6 +232,9 @@ class Dispatcher:
                     peer, message = line.take()
                     with self._refusing(peer) as about:
                         about.id = message.id
+                        if isinstance(message, _Refused):
+                            about.npc_id = message.npc_id
+                            raise message.error
                         if isinstance(message, _Unread):
                             message = await self._read_aside(session, message)
                         about.npc_id = message.npc_id
@@ -370,16 +377,28 @@ class _Unread:
     id: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """A message that is refused when its turn comes: answers without an id go by their order."""
+
+    error: ProtocolError
+    id: int | None
+    npc_id: str | None
+
+
+_Waiting = Envelope | _Unread | _Refused
+
+
 @dataclass(slots=True)
 class _Line:
     """What a session works on, and what has to wait for that."""
 
     work: tuple[Peer, Envelope, Work] | None = None
-    waiting: deque[tuple[Peer, Envelope | _Unread, int]] = field(default_factory=deque)
+    waiting: deque[tuple[Peer, _Waiting, int]] = field(default_factory=deque)
     num_bytes: int = 0
     task: asyncio.Task[None] | None = None
 
-    def put(self, peer: Peer, message: Envelope | _Unread, num_bytes: int) -> None:
+    def put(self, peer: Peer, message: _Waiting, num_bytes: int) -> None:
         """Let a message wait; raises SessionError (`too_many_queued`) when there are too many."""
         if (
             len(self.waiting) >= MAX_WAITING_MESSAGES
@@ -394,7 +413,7 @@ class _Line:
         self.waiting.append((peer, message, num_bytes))
         self.num_bytes += num_bytes
 
-    def take(self) -> tuple[Peer, Envelope | _Unread]:
+    def take(self) -> tuple[Peer, _Waiting]:
         """The message that has waited longest."""
         peer, message, num_bytes = self.waiting.popleft()
         self.num_bytes -= num_bytes

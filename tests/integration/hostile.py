@@ -17,7 +17,7 @@ from typing import Any
 import msgpack
 
 from npc_brain.errors import ErrorCode
-from npc_brain.protocol.codec import DEFAULT_LIMITS, encode
+from npc_brain.protocol.codec import DEFAULT_LIMITS, encode, peek_id
 from npc_brain.protocol.golden import golden_examples
 from npc_brain.protocol.messages import Direction, Error, Goodbye, NpcSpawn, Welcome
 from tests.integration.wire_server import RawPeer, hello
@@ -263,10 +263,17 @@ async def attack_once(peer: RawPeer, report: Report, num_messages: int, seed: in
         peer.post_bytes(*frames)
         waiting.append((expected, frames))
         if len(waiting) == WINDOW or num_sent == num_messages:
-            for expected, frames in waiting:
-                report.judge(expected, frames, await _answer(peer))
+            answers = [await _answer(peer) for _ in waiting]
+            pongs = {each.reply_to: each for each in answers if each.type == "pong"}
+            others = iter([each for each in answers if each.type != "pong"])
+            for expected, frames in waiting:  # a pong may come before its turn
+                report.judge(expected, frames, pongs.get(_sent_id(frames)) or next(others))
             waiting.clear()
     return num_messages
+
+
+def _sent_id(frames: list[bytes]) -> int | None:
+    return peek_id(frames[0]) if len(frames) == 1 else None
 
 
 async def _answer(peer: RawPeer) -> Any:

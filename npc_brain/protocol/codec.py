@@ -44,9 +44,11 @@ class DecodeError(ProtocolError):
 
     Attributes:
         reply_to: The frame's `id` where it could be read, so that the refusal can name it.
+        is_envelope: Whether the rest of the envelope could be read too, so that the id is its own.
     """
 
     reply_to: int | None = None
+    is_envelope: bool = False
 
 
 def encode(envelope: Envelope) -> bytes:
@@ -86,7 +88,7 @@ def decode(frame: bytes, direction: Direction, limits: Limits = DEFAULT_LIMITS) 
     try:
         return _envelope(fields, message_id, direction, limits)
     except DecodeError as e:
-        e.reply_to = message_id
+        e.reply_to, e.is_envelope = message_id, True
         raise
 
 

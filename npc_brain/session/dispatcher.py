@@ -168,37 +168,29 @@ class Dispatcher:
             num_bytes = sum(map(len, frames))
             line = self._working.get(session) if session is not None else None
             is_large = LARGE_BYTES < num_bytes <= self._limits.max_message_bytes
+            if session is not None and len(frames) == 1 and is_large:
+                about.id = peek_id(frames[0])
+                self._line_of(session).put(peer, _Unread(frames[0], about.id), num_bytes)
+                return
             try:
-                if session is not None and len(frames) == 1 and is_large:
-                    about.id = peek_id(frames[0])
-                    if about.id is not None:
-                        peer.note_id(about.id)
-                    self._line_of(session).put(peer, _Unread(frames[0], about.id), num_bytes)
-                    return
                 envelope = self._read(peer, frames)
-                about.id, about.npc_id = envelope.id, envelope.npc_id
-                peer.note_id(envelope.id)
             except ProtocolError as error:
                 if line is None:
                     raise
-                line.put(peer, self._refused(peer, error, about), num_bytes)
+                line.put(peer, _Refused(error), num_bytes)
                 return
-            if line is not None and not isinstance(envelope.body, Ping):
-                line.put(peer, envelope, num_bytes)
-            else:
+            about.id, about.npc_id = envelope.id, envelope.npc_id
+            if line is None:
+                self._act_in_turn(peer, envelope)
+            elif isinstance(envelope.body, Ping):
                 self._act(peer, envelope)
+            else:
+                line.put(peer, envelope, num_bytes)
 
-    @staticmethod
-    def _refused(peer: Peer, error: ProtocolError, about: "_About") -> "_Refused":
-        """A refusal that waits its turn; the message's id is noted at once."""
-        message_id = about.id
-        if isinstance(error, DecodeError) and error.reply_to is not None:
-            message_id, error.reply_to = error.reply_to, None
-            try:
-                peer.note_id(message_id)
-            except ProtocolError as repeated:
-                error = repeated
-        return _Refused(error, message_id, about.npc_id)
+    def _act_in_turn(self, peer: Peer, envelope: Envelope) -> None:
+        """Act upon a message once; a `ping` that overtakes others has no turn, and does no harm."""
+        peer.note_id(envelope.id)
+        self._act(peer, envelope)
 
     @contextmanager
     def _refusing(self, peer: Peer) -> Iterator["_About"]:
@@ -231,32 +223,24 @@ class Dispatcher:
                 else:
                     peer, message = line.take()
                     with self._refusing(peer) as about:
-                        about.id = message.id
                         if isinstance(message, _Refused):
-                            about.npc_id = message.npc_id
                             raise message.error
+                        about.id = message.id
                         if isinstance(message, _Unread):
                             message = await self._read_aside(session, message)
-                        about.npc_id = message.npc_id
+                        about.id, about.npc_id = message.id, message.npc_id
                         with peer.replying():
-                            self._act(peer, message)
+                            self._act_in_turn(peer, message)
                     await asyncio.sleep(0)
         finally:
             del self._working[session]
 
     async def _read_aside(self, session: Session, unread: "_Unread") -> Envelope:
-        """Read a large message of a session; its id has been noted, and stands in no error."""
+        """Read a large message of a session."""
         if self._reading is None:
             self._reading = FairThread("npc-brain-reading")
         read = partial(decode, unread.frame, Direction.INBOUND, self._limits)
-        try:
-            envelope = await self._reading.run(read, session)
-        except DecodeError as error:
-            error.reply_to = None
-            raise
-        if envelope.id != unread.id:
-            raise DecodeError("`id` must be given once, among the first keys of the message")
-        return envelope
+        return await self._reading.run(read, session)
 
     async def _do(self, peer: Peer, envelope: Envelope, work: Work) -> None:
         has_replied = False
@@ -350,7 +334,7 @@ class Dispatcher:
     def _refuse(
         self, peer: Peer, error: NpcBrainError, reply_to: int | None, npc_id: str | None
     ) -> None:
-        if isinstance(error, DecodeError) and error.reply_to is not None:
+        if isinstance(error, DecodeError) and error.is_envelope and error.reply_to is not None:
             try:
                 peer.note_id(error.reply_to)
             except ProtocolError as repeated:
@@ -382,8 +366,6 @@ class _Refused:
     """A message that is refused when its turn comes: answers without an id go by their order."""
 
     error: ProtocolError
-    id: int | None
-    npc_id: str | None
 
 
 _Waiting = Envelope | _Unread | _Refused

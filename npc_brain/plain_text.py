@@ -14,6 +14,8 @@ import unicodedata
 
 MAX_TAG_CHARS = 80
 """Longest markup; what stays open for longer is ordinary text."""
+MAX_ATTRIBUTES_CHARS = 1000
+"""Longest tag with attributes (`<tool_call name="…"`), which no ordinary text looks like."""
 
 _OPENERS = {"<": "<", "\N{FULLWIDTH LESS-THAN SIGN}": "<", "[": "["}
 _CLOSERS = {">": "<", "\N{FULLWIDTH GREATER-THAN SIGN}": "<", "]": "["}
@@ -24,8 +26,13 @@ _TAGS = {
     "[": re.compile(r"\[/?[A-Z][A-Z_]+\]"),
 }
 _INSTRUCTION_START = re.compile(r"[A-Z/]")
-_BROKEN_OFF = re.compile(r"[<\uff1c][A-Za-z_|/!?\\\uff5c]\S*|\[/?[A-Z_]+")
+_ATTRIBUTES = re.compile(r"""[<\uff1c][A-Za-z_][\w:.-]*\s+[\w:.-]+\s*=\s*["'].*""", re.DOTALL)
+_BROKEN_OFF = re.compile(
+    rf"[<\uff1c](?:[A-Za-z_|!?\\\uff5c]|/(?!\d))\S*|\[/?[A-Z_]+|{_ATTRIBUTES.pattern}", re.DOTALL
+)
 """What is dropped at the end of a text although its own end never came."""
+_COMPARED = re.compile(r"<[A-Za-z]\w*[.,;:!?)]*")
+"""Not dropped there when it follows a word or number: `a<b`."""
 _ORDINARY = re.compile(
     "[^\x00-\x1f<\\[\x7f-\x9f\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f"
     "\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ud800-\udfff"
@@ -61,6 +68,7 @@ class PlainTextStream:
 
     def __init__(self) -> None:
         self._last = ""
+        self._last_taken = ""
         self._joiner = ""
         self._kept: list[str] = []
         self._open: list[int] = []
@@ -68,7 +76,7 @@ class PlainTextStream:
     def push(self, text: str) -> str:
         """What is certain now that `text` has come."""
         if not self._kept and not self._joiner and text and _ORDINARY.fullmatch(text):
-            self._last = text[-1]
+            self._last = self._last_taken = text[-1]
             return text
         for char in text:
             self._see(char)
@@ -83,10 +91,14 @@ class PlainTextStream:
         return self._take(end)
 
     def _is_broken_off(self, at: int) -> bool:
-        return _BROKEN_OFF.fullmatch("".join(self._kept[at:])) is not None
+        text = "".join(self._kept[at:])
+        before = self._kept[at - 1] if at else self._last_taken
+        is_compared = before.isalnum() and _COMPARED.fullmatch(text)
+        return not is_compared and _BROKEN_OFF.fullmatch(text) is not None
 
     def _take(self, end: int) -> str:
         taken = "".join(self._kept[:end])
+        self._last_taken = taken[-1:] or self._last_taken
         del self._kept[:end]
         self._open = [at - end for at in self._open]
         return taken
@@ -123,9 +135,16 @@ class PlainTextStream:
             self._open.append(len(kept) - 1)
         elif char in _CLOSERS:
             self._close(_CLOSERS[char])
-        while self._open and len(kept) - self._open[0] > MAX_TAG_CHARS:
+        while self._open and len(kept) - self._open[0] > self._max_chars(self._open[0]):
             del self._open[0]
         self._drop_dead_ends()
+
+    def _max_chars(self, at: int) -> int:
+        """Of the markup that may begin there."""
+        if len(self._kept) - at <= MAX_TAG_CHARS:
+            return MAX_TAG_CHARS
+        head = "".join(self._kept[at : at + MAX_TAG_CHARS])
+        return MAX_ATTRIBUTES_CHARS if _ATTRIBUTES.match(head) else MAX_TAG_CHARS
 
     def _close(self, opener: str) -> None:
         kept = self._kept

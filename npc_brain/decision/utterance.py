@@ -126,11 +126,16 @@ class Utterance:
             source,
             self.emotion,
             self.gesture,
-            tuple(filter(None, map(plain_text, self.discreet(self.choices)))),
+            self._plain_choices(),
         )
         self._notify(line)
         self.line = line
         return line
+
+    def _plain_choices(self) -> tuple[str, ...]:
+        """The choices that may be shown: none when they and the line together tell a secret."""
+        choices = tuple(filter(None, map(plain_text, self.discreet(self.choices))))
+        return choices if self.discreet([" ".join([self._said, *choices])]) else ()
 
     def _hold(self, text: str) -> None:
         self._watch.feed(text)

@@ -1,9 +1,9 @@
 r"""Makes a spoken line of what a model writes freely, as it comes.
 
 Where a server cannot be given our grammar its text has to be cleaned afterwards: markup, stage
-directions (`*smiles*` where a sentence begins, anything in brackets), quotation marks, control
-characters and emoji are dropped, white space becomes single spaces, and the line ends at a line
-break, or at the limits of its `LineRule`. Nothing that was said is ever taken back.
+directions (`*smiles*` where a sentence begins, anything in brackets or braces), quotation marks,
+control characters and emoji are dropped, white space becomes single spaces, and the line ends at a
+line break, or at the limits of its `LineRule`. Nothing that was said is ever taken back.
 
 How: each time text comes, the line is worked out anew from all of it, leaving out what is not
 decided yet (an open bracket may still be closed), and what is new in it is said. That is plainer
@@ -20,17 +20,24 @@ from npc_brain.inference.grammar import clean_line
 
 _MAX_SPAN = 80
 """Longest tag or stage direction; what stays open for longer is ordinary text."""
+_MAX_CALL = 1000
+"""Longest tag with attributes, or object in braces: no sentence looks like them, calls do."""
+_TAG = r"""<[A-Za-z_][\w:.-]*\s+[\w:.-]+\s*=\s*["']"""
 _ASIDE = r"(?:^|(?<=[.!?…]\s))\*(?!\*)"
+_OBJECT = r"\{[^{}]*+\}"
+for _ in range(5):
+    _OBJECT = rf"\{{(?:[^{{}}]|{_OBJECT}){{0,{_MAX_CALL}}}+\}}"
 _SPAN = re.compile(
-    rf"<[^<>]{{0,{_MAX_SPAN}}}>"
+    rf"<[^<>]{{0,{_MAX_SPAN}}}>|{_TAG}[^<>]{{0,{_MAX_CALL}}}>|{_OBJECT}|```\w*+(?!\Z)"
     rf"|\([^()]{{0,{_MAX_SPAN}}}\)"
     rf"|\[[^\[\]]{{0,{_MAX_SPAN}}}\]"
     rf"|{_ASIDE}[^*]{{1,{_MAX_SPAN}}}\*"
     rf"|(?P<open>(?:<[^<>]{{0,{_MAX_SPAN}}}|\([^()]{{0,{_MAX_SPAN}}}|\[[^\[\]]{{0,{_MAX_SPAN}}}"
+    rf"|{_TAG}[^<>]{{0,{_MAX_CALL}}}|\{{.{{0,{_MAX_CALL}}}|```\w*"
     rf"|{_ASIDE}[^*]{{0,{_MAX_SPAN}}})\Z)"
 )
-_BROKEN_OFF = re.compile(r"\*|<[/|\w]")
-"""What is not spoken even when its end never came: a stage direction, or a tag."""
+_BROKEN_OFF = re.compile(r"\*|<[/|\w]|\{|`")
+"""What is not spoken even when its end never came: a stage direction, a tag, or a call."""
 _UNPAIRED = str.maketrans("", "", '"“”«»„「」『』()')
 _SPACE_BEFORE = re.compile(r" (?=[,.;:!?…])")
 _SENTENCE_END = re.compile(

@@ -31,9 +31,11 @@ _UNSPACED = re.compile(
 )
 """Scripts that put no spaces between words."""
 _LOOKALIKES = str.maketrans(
-    "аеорсухіјѕԁһӏвкмнтαορνικτυχεμη",
-    "aeopcyxijsdhlbkmhtaopviktuxeun",
+    "аеорсухіјѕԁһӏвкмнтαορνικτυχεμηᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ\u0131\u0251\u0261l01345789",
+    "aeopcyxijsdhibkmhtaopviktuxeunabcdefghijkimnoprstuvwyziagioieastbg",
 )
+"""Cyrillic and Greek, small capitals, and the digits that stand for letters. `i`, `l` and `1` are
+one letter: in many fonts so are the capital and the small one."""
 
 
 def spelled_secret(text: str, secrets: Iterable[str]) -> str | None:

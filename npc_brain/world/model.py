@@ -5,15 +5,36 @@ These models are also the bodies of `world.sync` and `world.patch`; field order 
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+from npc_brain.plain_text import plain_text
+
+
+def _plain_name(name: str) -> str:
+    plain = plain_text(name)
+    if not plain:
+        raise ValueError("a name that has nothing in it to be read")
+    return plain
+
 
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:/\-]{1,64}$")]
 """An id chosen by the game. The character set keeps ids free of markup in every chat format."""
 
-Name = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f<>{}\[\]|]{1,80}$")]
-"""A name that a player sees: one line, no markup."""
+Name = Annotated[
+    str,
+    StringConstraints(pattern=r"^[^\x00-\x1f\x7f<>{}\[\]|]{1,80}$"),
+    AfterValidator(_plain_name),
+]
+"""A name that a player sees: one line, no markup. What nobody sees of it is dropped."""
 
-Text = Annotated[str, StringConstraints(max_length=4000)]
+Text = Annotated[str, StringConstraints(max_length=4000), AfterValidator(plain_text)]
 
 _FARTHEST = 10**9
 

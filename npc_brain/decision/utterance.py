@@ -138,6 +138,8 @@ class Utterance:
         return choices if self.discreet([" ".join([self._said, *choices])]) else ()
 
     def _hold(self, text: str) -> None:
+        if not self.text:
+            text = text.lstrip()
         self._watch.feed(text)
         self._refuse_secrets()
         self._held += text

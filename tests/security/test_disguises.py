@@ -83,6 +83,18 @@ def test_choices_and_the_line_do_not_spell_a_secret_together() -> None:
     assert utterance.line.choices == ()
 
 
+def test_a_line_does_not_begin_with_nothing() -> None:
+    """What is left of control characters is no line: the NPC falls back to its author's."""
+    heard: list[object] = []
+    utterance = Utterance(1, heard.append, MonotonicClock())
+    utterance.add("\x01\x02")
+    utterance.add(" \x03")
+    utterance.settle()
+    assert (utterance.text, heard) == ("", [])
+    utterance.add(" \x04Well met.")
+    assert utterance.close("model").text == "Well met."
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -5,6 +5,7 @@ completion; what has to be said or done in the world is returned as a `Step` for
 """
 
 import random
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,7 +23,8 @@ from npc_brain.world.world import World
 
 MAX_MET = 1000
 """Of those it has met, how many a saved NPC knows; others it greets again."""
-_MAX_ID_CHARS = 64
+_ID = re.compile(r"[A-Za-z0-9_.:/\-]{1,64}")
+"""As `world.model.Id`."""
 
 
 class Npc:
@@ -170,7 +172,7 @@ class Npc:
 
 
 def _is_id(value: Any) -> bool:
-    return isinstance(value, str) and len(value) <= _MAX_ID_CHARS
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
 def _damaged(how: str) -> NpcBrainError:

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import logging
 import os
 import secrets
 import sys
@@ -142,6 +143,9 @@ async def _serve(args: argparse.Namespace) -> None:
         watch_parent(args.parent_pid, lambda: end(GRACE_S / 2))
     with watch_signals(end):
         await _run(Sidecar(options), token, connection_file, ending)
+        if ending.is_set():  # else clearing away thousands of NPCs would take seconds
+            logging.shutdown()
+            os._exit(0)
 
 
 async def _run(

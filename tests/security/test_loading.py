@@ -333,6 +333,17 @@ from npc_brain.cli import main
 main({arguments!r})
 """
 
+LITTERED = """
+import sys, time
+class Litter:
+    def __del__(self, sleep=time.sleep):
+        sleep(600)
+sys.litter = Litter()
+from npc_brain.cli import main
+main({arguments!r})
+"""
+"""Thousands of NPCs take the interpreter as long to clear away, after all else has ended."""
+
 
 @contextlib.contextmanager
 def serving(tmp_path: Path, code: str, model: str = "none", **env: str) -> Iterator[Any]:
@@ -382,6 +393,7 @@ STATES = {
     "stuck loading": (stuck("sidecar", "SentenceEncoder", "__new__"), "none"),
     "a busy event loop": (BUSY, "none"),
     "a download": (RUN, "smollm2-135m"),
+    "much to clear away": (LITTERED, "none"),
 }
 
 

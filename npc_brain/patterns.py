@@ -17,6 +17,9 @@ MAX_PATTERN_CHARS = 1000
 MAX_SIZE = 500
 """Characters and classes of a pattern, with what is counted (`{2,9}`) written out. Compiling it, or
 searching 2,000 characters for it, then takes at most about 15 ms."""
+MAX_TOTAL_SIZE = 5_000
+"""Of all patterns of one file: so many that compiling them, or searching for them, takes at most
+about 150 ms."""
 _WIDE_CLASS = 20
 """Size of a class of many scripts, such as `\\w`, which compiles to some 300 states."""
 
@@ -38,7 +41,11 @@ class PatternError(NpcBrainError):
 
 
 class Pattern:
-    """A pattern, searched for in linear time. Immutable; may be used from several threads."""
+    """A pattern, searched for in linear time. Immutable; may be used from several threads.
+
+    Attributes:
+        size: As `MAX_SIZE` counts it.
+    """
 
     def __init__(self, text: str, *, ignore_case: bool = False) -> None:
         """Compile a pattern.
@@ -57,7 +64,8 @@ class Pattern:
             )
         if _VERBOSE.search(text):
             raise PatternError("verbose mode (?x) is not supported", hint="write it on one line")
-        if _size(text) > MAX_SIZE:
+        self.size = _size(text)
+        if self.size > MAX_SIZE:
             raise PatternError(
                 f"it is too large: its counts written out, it has more than {MAX_SIZE} characters",
                 hint="use + or * in place of a large {count}",

@@ -25,7 +25,7 @@ from npc_brain.npc.guards import compile_guard
 from npc_brain.npc.line_checks import check_lines
 from npc_brain.npc.machine import is_event, kinds_of, reaction_key, walk_states
 from npc_brain.npc.source import DocPath, Problem, Source
-from npc_brain.patterns import PatternError, compiled
+from npc_brain.patterns import MAX_TOTAL_SIZE, PatternError, compiled
 from npc_brain.tools.spec import Domain, Tool
 from npc_brain.world.model import WorldSnapshot
 
@@ -105,6 +105,7 @@ class _Checker:
     kinds: dict[str, Kind] = field(init=False)
     names: dict[str, DocPath] = field(default_factory=dict)
     targets: dict[str, set[str]] = field(default_factory=dict)
+    pattern_size: int = 0
 
     def __post_init__(self) -> None:
         self.kinds = kinds_of(self.definition)
@@ -309,13 +310,21 @@ class _Checker:
 
     def _check_patterns(self, at: DocPath, patterns: Iterable[str]) -> None:
         for index, pattern in enumerate(patterns):
+            if self.pattern_size > MAX_TOTAL_SIZE:
+                return  # which was told
             try:
-                compiled(pattern, ignore_case=True)
+                self.pattern_size += compiled(pattern, ignore_case=True).size
             except PatternError as error:
                 self._add(
                     (*at, index),
                     f"`{pattern[:80]}` is not a regular expression of use here: {error.message}",
                     "bad_pattern", error.hint,
+                )  # fmt: skip
+            if self.pattern_size > MAX_TOTAL_SIZE:
+                self._add(
+                    (*at, index),
+                    f"all patterns together have more than {MAX_TOTAL_SIZE} characters",
+                    "bad_pattern", "use `keywords`, or fewer and shorter patterns",
                 )  # fmt: skip
 
     def _check_guard(self, at: DocPath, text: str, *, has_event: bool) -> str | None:

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -314,17 +314,17 @@ class Stage:
 
     def tick(self) -> None:
         """Let time pass: timers, guards, timeouts. To be called some 20 times a second."""
+        for _ in self.ticking():
+            pass
+
+    def ticking(self) -> Iterator[None]:
+        """As `tick`, one NPC after the other; meanwhile everything else may be called."""
         for action in self._scene.hands.expire():
             self._ended(action)
-        now_s = self._clock.now_s()
-        for actor in list(self._actors.values()):
-            try:
-                self._tick(actor, now_s)
-                actor.is_faulty = False
-            except Exception:  # of one NPC, which stops no other
-                if not actor.is_faulty:  # else it was told, and would be 20 times a second
-                    _log.exception("time does not pass for npc %s", actor.npc.npc_id)
-                actor.is_faulty = True
+        for npc_id, actor in list(self._actors.items()):
+            if self._actors.get(npc_id) is actor:
+                self._tick(actor)
+            yield
 
     # --- saving ------------------------------------------------------------------------------
 
@@ -503,12 +503,21 @@ class Stage:
         _log.debug("turn %d of %s: %s", turn.turn_id, npc_id, prospect.cause)
         return turn
 
-    def _tick(self, actor: _Actor, now_s: float) -> None:
+    def _tick(self, actor: _Actor) -> None:
+        try:
+            self._let_time_pass(actor)
+            actor.is_faulty = False
+        except Exception:  # of one NPC, which stops no other
+            if not actor.is_faulty:  # else it was told, and would be 20 times a second
+                _log.exception("time does not pass for npc %s", actor.npc.npc_id)
+            actor.is_faulty = True
+
+    def _let_time_pass(self, actor: _Actor) -> None:
         if actor.pending:
             self._drain(actor)
         if actor.turns:
             return
-        step = actor.npc.tick(self.world, now_s)
+        step = actor.npc.tick(self.world, self._clock.now_s())
         if step is not None:
             self._carry_out(actor, step)
 

@@ -322,9 +322,17 @@ class StageSession:
             if self._is_announcing:
                 continue
             try:
-                self.stage.tick()
+                await self._let_time_pass()
             except Exception:  # the next tick may work
                 _log.exception("a tick failed")
+
+    async def _let_time_pass(self) -> None:
+        """Let others have the loop every few milliseconds, however many NPCs there are."""
+        slice_end_s = 0.0
+        for _ in self.stage.ticking():
+            while time.monotonic() >= slice_end_s or self._is_announcing:
+                await asyncio.sleep(0)
+                slice_end_s = time.monotonic() + _SLICE_S
 
 
 _HANDLERS: Mapping[type[m.Body], Callable[[StageSession, str, Any], m.Body | Work]] = {

@@ -155,7 +155,7 @@ def _searched(pattern: re.Pattern[str], text: str) -> float:
 
 def test_our_own_patterns_take_time_in_proportion() -> None:
     """Four times the text may take four times as long, not sixteen."""
-    length = count(full=16_000, ci=4_000)
+    length = count(full=16_000, ci=8_000)
     slow = []
     for name, pattern in own_patterns():
         for piece in PIECES:
@@ -201,4 +201,4 @@ def test_patterns_are_bounded_all_together() -> None:
         start_s = time.process_time()
         with pytest.raises(DefinitionError, match="all patterns together"):
             parse_definition(value, "ned", BUILT_INS)
-        assert time.process_time() - start_s < 1 * slowness()
+        assert time.process_time() - start_s < 1 * cpu_slowness()

@@ -167,7 +167,7 @@ def test_links_to_elsewhere_are_refused(source: Path, tmp_path: Path, name: str)
     checkpoint = shutil.copytree(source, tmp_path / "checkpoint")
     (checkpoint / name).rename(tmp_path / "elsewhere")
     (checkpoint / name).symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(ModelError, match="lies outside"):
+    with pytest.raises(ModelError, match=r"lies outside|link out of"):
         import_published(checkpoint, tmp_path / "model")
 
 

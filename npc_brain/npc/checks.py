@@ -24,6 +24,7 @@ from npc_brain.npc.expressions import RESERVED_NAMES, ExpressionError, Uses, did
 from npc_brain.npc.guards import compile_guard
 from npc_brain.npc.line_checks import check_lines
 from npc_brain.npc.machine import is_event, kinds_of, reaction_key, walk_states
+from npc_brain.npc.size_checks import check_sizes
 from npc_brain.npc.source import DocPath, Problem, Source
 from npc_brain.patterns import MAX_TOTAL_SIZE, PatternError, compiled
 from npc_brain.tools.spec import Domain, Tool
@@ -83,12 +84,16 @@ def check(
 ) -> list[Problem]:
     """All mistakes of a definition that fits the file's schema, in the order of the file.
 
+    When there is too much of something, that is the only mistake reported.
+
     Args:
         definition: The file.
         tools: The tools there are, by name; None leaves tools unchecked.
         world_ids: The ids that the world has; None leaves ids unchecked.
         source: Where its parts are.
     """
+    if too_many := check_sizes(definition, source):
+        return too_many
     checker = _Checker(definition, tools, world_ids, source)
     checker.check_all()
     problems = checker.problems + check_lines(definition, source, set(checker.names))

@@ -13,13 +13,10 @@ from npc_brain.protocol import messages as m
 from npc_brain.tools.registry import BUILT_INS
 from npc_brain.world.model import WorldSnapshot
 from tests.npc_files import ned
-from tests.security.stalls import Stalls, slowness, stalls_of, watching
+from tests.security.stalls import STALL_S, Stalls, slowness, stalls_of, watching
 from tests.security.test_saves import NED
 from tests.security.wire import Wire
 from tests.unit.decision.stages import playing
-
-STALL_S = 0.02
-"""On the machine of `stalls.REFERENCE_S`."""
 
 
 def nodes(number: int) -> dict[str, list[float]]:

@@ -10,9 +10,7 @@ import pytest
 
 from npc_brain.sidecar import Sidecar, SidecarOptions
 from tests.pace import until
-from tests.security.stalls import slowness
-
-STALL_S = 0.02
+from tests.security.stalls import STALL_S, slowness
 
 
 class Cycle:

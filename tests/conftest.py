@@ -1,7 +1,9 @@
 """Settings of all tests."""
 
 import os
+import signal
 from collections.abc import Generator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -18,6 +20,12 @@ settings.register_profile(
 )
 settings.load_profile("npc_brain")
 """No example fails for being slow, and CI tries the same ones each time; `--full` tries others."""
+
+with suppress(ValueError):  # not the main thread
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+"""What the tests start must notice these, also where they run in the background or by nohup."""
 
 
 @pytest.hookimpl(wrapper=True)

@@ -32,6 +32,8 @@ MAX_VOCAB = 2**21
 MAX_SIZE = 2**24
 """Largest size of any part of a model: widths, heads, positions."""
 MAX_LAYERS = 1024
+MIN_NUMBER, MAX_NUMBER = 1e-30, 1e30
+"""Of numbers that a model computes with in float32."""
 MAX_TOKENIZER_BYTES = 64 * files.MB
 """Of a `tokenizer.json`; Gemma 4's has 33 MB."""
 MAX_TOKEN_VALUES = 4_000_000

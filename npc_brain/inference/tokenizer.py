@@ -197,7 +197,8 @@ def _without_controls(spec: dict[str, Any], controls: dict[str, int]) -> dict[st
         token: token_id for token, token_id in model["vocab"].items() if token not in controls
     }
     model["merges"] = [m for m in model["merges"] if not _makes_control(m, controls)]
-    if model.get("unk_token") in controls:
+    unknown = model.get("unk_token")
+    if isinstance(unknown, str) and unknown in controls:
         model["unk_token"] = None
     plain_added = [token for token in spec.get("added_tokens") or [] if not _is_control(token)]
     return {**spec, "model": model, "added_tokens": plain_added, "post_processor": None}

@@ -5,14 +5,13 @@ Read from a Hugging Face `config.json`; knows no files and no graph.
 Source: config.json of google/gemma-4-E4B-it and E2B-it; Gemma4TextConfig of transformers 5.23.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from npc_brain.errors import ModelError
 from npc_brain.inference.importing.quantize import DEFAULT_BLOCK_SIZE
-from npc_brain.inference.model_dir import MAX_LAYERS, MAX_SIZE, MAX_VOCAB
+from npc_brain.inference.model_dir import MAX_LAYERS, MAX_NUMBER, MAX_SIZE, MAX_VOCAB, MIN_NUMBER
 
 MAX_CONTEXT = 32768
 """Positions that the rotary tables of an imported graph cover. They cost 3 kB of file a position,
@@ -195,8 +194,10 @@ def _check_sizes(spec: Gemma4Spec) -> None:
     numbers += [rope.fraction for rope in spec.ropes.values()]
     numbers += [] if spec.logit_cap is None else [float(spec.logit_cap)]
     for number in numbers:
-        if not 0 < number < math.inf:
-            raise ValueError(f"a number is {number}, wanted one above 0")
+        if not MIN_NUMBER <= number <= MAX_NUMBER:
+            raise ValueError(
+                f"a number is {number}, wanted {MIN_NUMBER} or more, at most {MAX_NUMBER}"
+            )
 
 
 def _rope(parameters: Mapping[str, Any]) -> Rope:

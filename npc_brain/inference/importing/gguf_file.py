@@ -17,13 +17,11 @@ from npc_brain.errors import ModelError
 from npc_brain.inference.importing.gguf_grid import grid_of
 from npc_brain.inference.importing.gguf_header import GgufTensor, read_header
 from npc_brain.inference.importing.quantize import Floats, Grid, QuantizedMatrix, quantize
-from npc_brain.inference.model_dir import MAX_LAYERS, MAX_SIZE
+from npc_brain.inference.model_dir import MAX_LAYERS, MAX_NUMBER, MAX_SIZE, MIN_NUMBER
 
 T = TypeVar("T")
 
 _REQUIRED: Any = object()
-_SMALLEST, _LARGEST = 1e-30, 1e30
-"""Of numbers that a model computes with in float32."""
 
 
 class GgufFile:
@@ -92,7 +90,7 @@ class GgufFile:
     def positive(self, key: str, default: float | None = None) -> float:
         """A `setting` that is a number above 0. Raises ModelError when it is not."""
         found = self.setting(key, float) if default is None else self.setting(key, float, default)
-        self._check_range(key, found, _SMALLEST, _LARGEST)
+        self._check_range(key, found, MIN_NUMBER, MAX_NUMBER)
         return found
 
     def _check_range(self, key: str, value: float, low: float, high: float) -> None:

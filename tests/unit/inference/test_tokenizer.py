@@ -101,6 +101,7 @@ _HALF = '{"model": {"type": "BPE", "vocab": {"a": 0}, "merges": []}, "decoder": 
         '{"model": {"type": "WordPiece"}}',
         _HALF,
         _HALF + '}, "pre_tokenizer": {"type": "ByteLevel"}}',
+        '{"model": {"type": "BPE", "vocab": {"a": 0}, "merges": [], "unk_token": []}}',
     ],
 )
 def test_a_damaged_file_is_an_error(text: str) -> None:

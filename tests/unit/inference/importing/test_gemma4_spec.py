@@ -84,6 +84,8 @@ def test_numbers_of_parameters() -> None:
         ({"hidden_size": 2568}, "multiple of 32"),
         ({"rope_parameters": {}}, "KeyError"),
         ({"sliding_window": "wide"}, "ValueError"),
+        ({"rms_norm_eps": 5e-324}, "a number is 5e-324"),
+        ({"rms_norm_eps": 1e300}, "a number is 1e\\+300"),
     ],
 )
 def test_what_cannot_be_imported_is_named(changes: dict[str, Any], says: str) -> None:

@@ -83,7 +83,9 @@ class SentenceEncoder:
                 str(model_dir / GRAPH_FILE), options, providers=["CPUExecutionProvider"]
             )
             self._tokenizer = Tokenizer.from_str(tokenizer_json)
-        except Exception as error:  # both libraries raise bare Exception subclasses
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # both libraries raise bare Exception, one panics
             raise ModelError(
                 f"{model_dir}: cannot load the sentence encoder: {error}",
                 hint=_DAMAGED_HINT,

@@ -148,7 +148,9 @@ class TextStream:
 def _built(spec: dict[str, Any], where: str) -> _HfTokenizer:
     try:
         return _HfTokenizer.from_str(json.dumps(spec))
-    except Exception as error:  # the Rust library raises bare Exception
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # the Rust library raises bare Exception, and panics
         raise ModelError(f"{where} cannot be used: {error}") from error
 
 

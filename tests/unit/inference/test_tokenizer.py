@@ -102,6 +102,8 @@ _HALF = '{"model": {"type": "BPE", "vocab": {"a": 0}, "merges": []}, "decoder": 
         _HALF,
         _HALF + '}, "pre_tokenizer": {"type": "ByteLevel"}}',
         '{"model": {"type": "BPE", "vocab": {"a": 0}, "merges": [], "unk_token": []}}',
+        '{"model": {"type": "BPE", "vocab": {"a": 0, "b": 1}, "merges": ["a b"],'
+        ' "continuing_subword_prefix": "####"}, "decoder": {"type": "Fuse"}}',
     ],
 )
 def test_a_damaged_file_is_an_error(text: str) -> None:

@@ -315,7 +315,7 @@ async def test_no_piece_of_work_holds_the_loop(monkeypatch: pytest.MonkeyPatch) 
 
     Without Python's collector of cycles, which passes through all NPCs now and then.
     """
-    num_npcs = count(4000, 1500)  # 64 MB of state, as much as may be loaded
+    num_npcs = count(2200, 1500)  # 64 MB of state, as much as may be loaded
     pieces: list[tuple[float, str]] = []
     run = asyncio.Handle._run
 

@@ -46,6 +46,7 @@ def test_sessions_with_a_real_sidecar() -> None:
     run_gdscript_tests("core/test_session")
 
 
+@pytest.mark.measures
 @pytest.mark.skipif(os.name == "nt", reason="stops a process the POSIX way")
 def test_the_frames_of_32_streaming_characters() -> None:
     """The peer, which decodes the same messages on the game's thread, tells how fast this is."""
@@ -60,6 +61,7 @@ def test_the_frames_of_32_streaming_characters() -> None:
     assert worst_us <= count(8_000, 1_000_000), rows
 
 
+@pytest.mark.measures
 @pytest.mark.skipif(os.name == "nt", reason="kills a process the POSIX way")
 def test_a_killed_game_takes_its_sidecar_along(tmp_path: Path) -> None:
     """The game has no chance to clean up: the sidecar notices by itself, within two seconds."""

@@ -70,6 +70,7 @@ def test_what_the_games_thread_pays(program: Path) -> None:
     run_tests(program, "cost/")
 
 
+@pytest.mark.measures
 @pytest.mark.skipif(os.name == "nt", reason="kills a process the POSIX way")
 def test_a_killed_game_takes_its_sidecar_along(program: Path) -> None:
     """The game has no chance to clean up: the sidecar notices by itself, within two seconds."""

@@ -121,12 +121,14 @@ def test_a_character_speaks_with_the_model(built: Built) -> None:
 
 
 @needs_mono
+@pytest.mark.measures
 def test_play_and_stop_leave_nothing_behind(built: Built) -> None:
     run = built.run("components.exe", "cycles", NPC_BRAIN_CYCLES=str(count(200, 8)))
     assert run.returncode == 0, run.stdout + run.stderr
 
 
 @needs_mono
+@pytest.mark.measures
 def test_32_npcs_cost_the_main_thread_little(built: Built) -> None:
     run = built.run("components.exe", "crowd")
     assert run.returncode == 0, run.stdout + run.stderr

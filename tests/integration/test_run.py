@@ -105,3 +105,36 @@ def test_run_py_hands_on_the_exit_code_and_keeps_to_itself(checkout: Path, tmp_p
     assert recording.exit_code == 2
     assert recording.changed_outside(home / "tmp") == []
     assert not recording.looked_up | recording.met
+
+
+WAITS = "import time; print('up', flush=True); time.sleep(600)"
+
+
+@pytest.mark.parametrize(
+    ("scripts", "printed", "code"),
+    [
+        (["print(1)", "print(2)"], "1 2", 0),
+        (["print(1); exit(3)", "print(2); exit(4)"], "1 2", 3),
+        (["print(1); exit(2)", "print(2)"], "1", 2),  # as pytest after Ctrl-C
+    ],
+)
+def test_commands_run_in_turn(scripts: list[str], printed: str, code: int) -> None:
+    run = subprocess.run(in_turn(scripts), capture_output=True, text=True, check=False)
+    assert (run.stdout.split(), run.returncode) == (printed.split(), code), run.stderr
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_signal_ends_the_command_that_runs_and_the_rest(name: str) -> None:
+    with subprocess.Popen(in_turn([WAITS, "print(2)"]), stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"up\n"
+        process.send_signal(getattr(signal, name))
+        assert process.stdout.read() == b""
+    assert process.returncode != 0
+
+
+def in_turn(scripts: list[str]) -> list[str]:
+    """A command that has `run.py` run `scripts` in turn."""
+    commands = [[sys.executable, "-c", script] for script in scripts]
+    script = f"import sys, run; sys.exit(abs(run.run(*{commands!r})))"
+    return [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); {script}"]

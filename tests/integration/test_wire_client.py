@@ -83,6 +83,7 @@ async def test_bad_arguments_never_leave_the_client() -> None:
         assert refusal.value.code is ErrorCode.BAD_BODY
 
 
+@pytest.mark.measures
 @pytest.mark.parametrize(("token", "expected"), [("wrong", ErrorCode.BAD_TOKEN)])
 async def test_wrong_token_is_told_at_once(token: str, expected: ErrorCode) -> None:
     async with serving() as served:
@@ -226,6 +227,7 @@ def cut_off(served: Served) -> None:
         dispatcher.lose(identity)
 
 
+@pytest.mark.measures
 async def test_killed_sidecar_lines_come_by_the_deadline(tmp_path: Path) -> None:
     """Acceptance: killed mid-line, each of 1,000 turns gets a line by its deadline + 50 ms."""
     num_turns = count(1000, 200)
@@ -249,6 +251,7 @@ async def test_killed_sidecar_lines_come_by_the_deadline(tmp_path: Path) -> None
         await asyncio.to_thread(sidecar.stop)
 
 
+@pytest.mark.measures
 async def test_a_frozen_sidecar_is_spoken_for_and_its_late_tokens_dropped(tmp_path: Path) -> None:
     """The process is stopped, so that nothing tells the client but the clock."""
     sidecar = await asyncio.to_thread(start_sidecar, tmp_path)

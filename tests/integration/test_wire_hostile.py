@@ -59,6 +59,7 @@ async def play(client: Client, sidecar_pid: int, done: asyncio.Event) -> list[fl
     return pings_ms
 
 
+@pytest.mark.measures
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("factory", FACTORIES)
 async def test_hostile_messages_harm_nobody(

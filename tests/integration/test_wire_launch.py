@@ -28,6 +28,7 @@ time.sleep(600)
 """
 
 
+@pytest.mark.measures
 @pytest.mark.skipif(sys.platform == "win32", reason="kills a process the POSIX way")
 def test_a_sidecar_ends_within_two_seconds_of_its_parent() -> None:
     with subprocess.Popen(

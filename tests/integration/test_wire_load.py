@@ -49,6 +49,7 @@ async def flood(peer: RawPeer) -> None:
         await asyncio.sleep(0)
 
 
+@pytest.mark.measures
 async def test_a_flood_does_not_delay_another_engine() -> None:
     async with (
         serving() as served,
@@ -66,6 +67,7 @@ async def test_a_flood_does_not_delay_another_engine() -> None:
         assert isinstance((await good.ask(Ping())).body, Pong)
 
 
+@pytest.mark.measures
 async def test_a_slow_reader_is_cut_off_and_can_resume() -> None:
     """It leaves the replies to its large requests unread; the other engine and memory are fine."""
     async with (
@@ -100,6 +102,7 @@ async def test_status_reaches_all_while_one_is_cut_off() -> None:
         assert isinstance((await good.receive()).body, Status)
 
 
+@pytest.mark.measures
 @pytest.mark.parametrize(
     "bytes_sent",
     [

@@ -50,6 +50,7 @@ async def test_hello_is_welcomed_with_limits(peer: RawPeer) -> None:
     assert reply.body.limits.max_message_bytes == 4 * 2**20
 
 
+@pytest.mark.measures
 @pytest.mark.parametrize(
     ("message", "expected"),
     [

@@ -209,6 +209,7 @@ def test_equal_seeds_give_equal_lines(backend: OnnxBackend) -> None:
     assert lines[0] == lines[1] != lines[2]
 
 
+@pytest.mark.measures
 def test_cancel_and_deadline(backend: OnnxBackend) -> None:
     cancelled, late = Reply(), Reply()
     generation = backend.submit(ChatRequest(FIRST), cancelled)

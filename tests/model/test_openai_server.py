@@ -211,6 +211,7 @@ def test_a_turn_is_a_line_or_a_call(backend: OpenAIBackend, seed: int) -> None:
         check_call(call)
 
 
+@pytest.mark.measures
 def test_cancel_frees_the_server(backend: OpenAIBackend) -> None:
     receiver = Receiver()
     long_line = LineRule(max_chars=2000)

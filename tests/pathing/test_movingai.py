@@ -64,6 +64,7 @@ def test_cells_of_different_cost_give_the_published_lengths_too() -> None:
         check(nav, query, navigator.path(query.start, query.goal))
 
 
+@pytest.mark.measures
 def test_a_thousand_paths_a_second_on_a_256_city() -> None:
     """Loose: the best of three rounds, in processor time."""
     nav, queries = sample("Berlin_1_256")

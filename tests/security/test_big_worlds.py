@@ -76,6 +76,7 @@ async def told(wire: Wire, body: bytes, type_name: str = "world.sync") -> m.Body
     return await wire.reply(b"a", wire.send_packed(b"a", body, type_name))
 
 
+@pytest.mark.measures
 @pytest.mark.parametrize("what", WORLDS)
 async def test_a_world_of_any_size_is_taken_in_beside_the_loop(what: str) -> None:
     """10,000 nodes and as many edges held the loop for 35 to 50 ms."""
@@ -90,6 +91,7 @@ async def test_a_world_of_any_size_is_taken_in_beside_the_loop(what: str) -> Non
         check(await stalls_of(sync))
 
 
+@pytest.mark.measures
 @pytest.mark.parametrize("what", WRONG)
 async def test_a_large_message_that_is_refused_holds_nothing_either(what: str) -> None:
     async with Wire() as wire:
@@ -105,6 +107,7 @@ async def test_a_large_message_that_is_refused_holds_nothing_either(what: str) -
         check(await stalls_of(sync))
 
 
+@pytest.mark.measures
 async def test_a_patch_of_a_big_world_holds_nothing() -> None:
     async with Wire() as wire:
         await wire.ask(b"a", m.Ping())
@@ -129,6 +132,7 @@ async def test_a_patch_of_a_big_world_holds_nothing() -> None:
         check(await stalls_of(patches))
 
 
+@pytest.mark.measures
 async def test_other_large_messages_hold_nothing() -> None:
     async with Wire() as wire:
         await wire.ask(b"a", m.Ping())
@@ -209,6 +213,7 @@ states:
 """
 
 
+@pytest.mark.measures
 async def test_a_turn_in_a_big_world_holds_nothing() -> None:
     """What a model may call, and with which of 30,000 ids, took 25 ms and more of the loop."""
     table = [
@@ -247,6 +252,7 @@ DEFINITIONS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.measures
 @pytest.mark.parametrize("what", DEFINITIONS)
 async def test_a_large_definition_holds_nothing(what: str) -> None:
     """One of 20,000 mistakes held the loop for 2.6 s."""

@@ -84,6 +84,7 @@ async def asked_the_way(play: Play, deadline_ms: int) -> tuple[str, float]:
     return line, ended.timings.total_ms / 1000 - deadline_ms / 1000
 
 
+@pytest.mark.measures
 async def test_a_way_that_cannot_be_worked_out_is_told_in_time() -> None:
     """A query through a comb of 2,000 x 2,000 cells ended its turn 4.3 s after the deadline."""
     size = count(full=2_000, ci=1_000)
@@ -116,6 +117,7 @@ async def test_a_turn_that_ends_stops_its_search(monkeypatch: pytest.MonkeyPatch
             is_over.set()
 
 
+@pytest.mark.measures
 async def test_what_an_author_begins_searches_no_longer_than_the_loop_may_wait() -> None:
     text = "initial: here\nstates:\n  here: {enter: [{go_to: mill}]}\n"
     async with playing(world=wide_world(comb(1_000))) as play:
@@ -126,6 +128,7 @@ async def test_what_an_author_begins_searches_no_longer_than_the_loop_may_wait()
         assert stalls.loop_s < STALL_S * cpu_slowness()
 
 
+@pytest.mark.measures
 async def test_a_graph_of_10_000_nodes_stalls_nothing_and_is_let_go() -> None:
     """Each NPC kept the world that it was born in: 680 MB with such a graph in it."""
     async with playing(ned(GUIDE), world=wide_world(graph(10_000))) as play:
@@ -161,6 +164,7 @@ LINES = {
 }
 
 
+@pytest.mark.measures
 @pytest.mark.model
 def test_a_long_line_costs_no_more_than_a_short_one() -> None:
     """A line of 2,000 characters cost 4 s of processor time on an old processor."""
@@ -180,6 +184,7 @@ def test_a_long_line_costs_no_more_than_a_short_one() -> None:
         assert spent_s < limit_s, kind
 
 
+@pytest.mark.measures
 def test_names_are_indexed_in_linear_time() -> None:
     """9,000 names that share a word took two seconds."""
     named = [Named(f"e{n}", "person", (f"Guard Number {n}",)) for n in range(10_000)]
@@ -188,6 +193,7 @@ def test_names_are_indexed_in_linear_time() -> None:
     assert thread_time_of(lambda: linker.find("guard number " * 80)) < LINE_S * cpu_slowness()
 
 
+@pytest.mark.measures
 def test_words_that_are_no_names_are_compared_with_few_of_many() -> None:
     """A line of random words took 36 ms to look for among 10,000 names."""
     rng = random.Random(1)
@@ -233,6 +239,7 @@ def frame(body: dict[str, object]) -> bytes:
     return data
 
 
+@pytest.mark.measures
 async def test_a_big_grid_is_taken_in_at_once() -> None:
     cells = bytes(2047 * 2047)
     data = frame(
@@ -249,6 +256,7 @@ async def test_a_big_grid_is_taken_in_at_once() -> None:
     assert stalls.longest_s < STALL_S * cpu_slowness()
 
 
+@pytest.mark.measures
 async def test_256_lines_at_once_stall_nothing() -> None:
     async with playing(
         *(ned(GUIDE).model_copy(update={"id": f"n{n}"}) for n in range(32)),

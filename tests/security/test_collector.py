@@ -58,6 +58,7 @@ def passes() -> Iterator[list[float]]:
         gc.callbacks.remove(note)
 
 
+@pytest.mark.measures
 async def test_no_pass_goes_over_all_that_has_come_since_the_start(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

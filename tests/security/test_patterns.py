@@ -39,6 +39,7 @@ states:
     return parse_definition(text, "ned.yaml", BUILT_INS)
 
 
+@pytest.mark.measures
 @pytest.mark.parametrize("place", ["refuse", "pattern"])
 async def test_a_pattern_that_explodes_costs_others_nothing(place: str) -> None:
     """`safety: {refuse: ['(a+)+$']}` and 26 letters kept all sessions waiting for 40 s."""
@@ -78,6 +79,7 @@ async def test_words_are_words_in_every_script(text: str, pattern: str, matches:
     assert line == ("Yes." if matches else "Hm.")
 
 
+@pytest.mark.measures
 @pytest.mark.parametrize(
     ("pattern", "problem"),
     [
@@ -179,6 +181,7 @@ async def test_compiled_patterns_are_kept() -> None:
     await asyncio.sleep(0)
 
 
+@pytest.mark.measures
 def test_patterns_are_bounded_all_together() -> None:
     """Ten thousand patterns, each of them in order, were compiled for 36 s on the event loop."""
     patterns = [f"[^a]{{400}}{n}" for n in range(10_000)]

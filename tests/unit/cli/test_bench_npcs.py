@@ -1,3 +1,5 @@
+import pytest
+
 from npc_brain.cli.bench_npcs import run
 from tests.pace import slowness
 
@@ -12,6 +14,7 @@ def test_each_case_steps_its_npcs() -> None:
     assert all(row["num_transitions"] > 20 for row in rows)
 
 
+@pytest.mark.measures
 def test_a_thousand_npcs_keep_up_with_sixty_frames_a_second() -> None:
     """Acceptance 10, loosely, since test machines are shared."""
     (village, *_) = run(num_npcs=1000, num_frames=60)

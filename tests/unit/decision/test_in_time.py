@@ -71,6 +71,7 @@ async def _run(play: Play, npc_ids: list[str], rng: random.Random) -> None:
     play.engine.told.clear()
 
 
+@pytest.mark.measures
 @pytest.mark.parametrize("name", MINDS)
 @pytest.mark.timeout(600)
 async def test_each_turn_has_a_line_in_time(name: str) -> None:

@@ -74,6 +74,7 @@ async def test_refused_by_safety_rules_before_all_else() -> None:
         assert backend.requests == []
 
 
+@pytest.mark.measures
 @pytest.mark.parametrize("picks_tools", [True, False])
 async def test_a_slow_model_is_cut_off_in_time(picks_tools: bool) -> None:
     backend = ScriptedBackend(

@@ -219,6 +219,7 @@ BOMBS = {
 }
 
 
+@pytest.mark.measures
 @pytest.mark.parametrize("name", BOMBS)
 def test_no_frame_holds_the_loop(name: str) -> None:
     """A good client's ping may wait 100 ms; no refused frame may take more than a part of that."""

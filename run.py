@@ -6,6 +6,7 @@
                                        one. --full: the counts as written (slow), what measures
                                        time last and alone, and comparisons with torch and
                                        transformers
+    python3 run.py bench [NAME...]     measurements of speed; --help lists them
     python3 run.py ARGS...             any other `npc-brain` command
 
 The first run makes a virtual environment in `.venv` and installs the project into it; later runs
@@ -137,6 +138,8 @@ def main(arguments: list[str]) -> int:
     except subprocess.CalledProcessError as error:
         say(f"installing failed (exit {error.returncode}); see above")
         return 1
+    if arguments[:1] == ["bench"]:
+        return run([str(PYTHON), "-m", "tests.bench", *arguments[1:]])
     if not is_test:
         return run([str(PYTHON), "-m", "npc_brain", *(arguments or ["--help"])])
     rest = [argument for argument in arguments[1:] if argument != "--full"]

@@ -10,7 +10,7 @@ from npc_brain import __version__
 from npc_brain.errors import NpcBrainError, UsageError
 
 COMMANDS = (
-    "demo", "serve", "test", "validate", "graph", "model", "generate", "bench", "schema", "doctor",
+    "demo", "serve", "test", "validate", "graph", "model", "generate", "schema", "doctor",
 )  # fmt: skip
 """Modules of this package; each has `add_parser(subparsers)` and sets `run(args) -> exit code`, and
 perhaps `after_interrupt`, what to do after Ctrl-C."""

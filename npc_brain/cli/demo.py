@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
         NpcBrainError: The sidecar does not start, or a file is missing or has mistakes.
     """
     # Imported here: other commands need neither the game nor rich.
-    from sample_game.terminal.app import Options, play
+    from npc_brain.demo.app import Options, play
 
     options = Options(args.model, args.script, args.transcript)
     try:

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
+from npc_brain.demo.commands import Attack, Give, Go, Mistake, Talk, Wait, parse
+from npc_brain.demo.game import names_in
 from npc_brain.npc.loader import load_definitions
 from npc_brain.simulation.simulated_world import SimulatedWorld
 from npc_brain.simulation.walking import Update
 from npc_brain.simulation.world_file import load_world_file
-from sample_game.terminal.commands import Attack, Give, Go, Mistake, Talk, Wait, parse
-from sample_game.terminal.game import names_in
 from tests.bridges.mono import (
     PACKAGE,
     ROOT,

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import sample_game
 from npc_brain.client.sidecar import Sidecar
+from npc_brain.demo import village
 from npc_brain.protocol import messages as m
 from npc_brain.simulation.simulated_world import SimulatedWorld
 from npc_brain.simulation.world_file import load_world_file
@@ -28,7 +28,7 @@ from tests.integration.wire_server import RawPeer, hello
 from tests.security.hostile_lines import hostile_lines
 
 ROOT = Path(__file__).parents[2]
-SAMPLE_GAME = Path(sample_game.__file__).parent
+SAMPLE_GAME = village()
 NUM_GAMES = 3
 LOOK_INTERVAL_S = 2.0
 TELL_INTERVAL_S = 15.0

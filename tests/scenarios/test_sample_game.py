@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-import sample_game
+from npc_brain.demo import village
 from npc_brain.testing.runner import check_scenario
 
-SCENARIOS = sorted((Path(sample_game.__file__).parent / "scenarios").glob("*.scenario.yaml"))
+SCENARIOS = sorted((village() / "scenarios").glob("*.scenario.yaml"))
 
 
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.name.split(".")[0])

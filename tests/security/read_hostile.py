@@ -144,11 +144,11 @@ def ways() -> dict[str, Way]:
             alone({**texts.CONNECTIONS, **deep, **odd}),
         ),
         "load": Way(
-            "game.save", function("sample_game.terminal.saves:read_save"),
+            "game.save", function("npc_brain.demo.saves:read_save"),
             alone({**texts.SAVES, **deep, **odd}),
         ),
         "demo --script": Way(
-            "script.txt", function("sample_game.terminal.app:_script_lines"),
+            "script.txt", function("npc_brain.demo.app:_script_lines"),
             alone({"endless": texts.sparse(2**40), "binary": texts.text(b"\xff\xfe"), **odd}),
         ),
         "generate --tokens": Way(

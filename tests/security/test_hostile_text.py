@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
-import sample_game
 from npc_brain.clock import FakeClock
 from npc_brain.decision.events import LineSaid, StageEvent, StateChanged, TokenSaid, TurnEnded
 from npc_brain.decision.mind import Mind
 from npc_brain.decision.stage import Stage
+from npc_brain.demo import village
 from npc_brain.errors import NpcBrainError
 from npc_brain.protocol.codec import decode, encode
 from npc_brain.protocol.messages import Direction, Envelope, NpcHear
@@ -34,7 +34,7 @@ from tests.unit.decision.declared import Declared, declared_by
 from tests.unit.decision.stages import check_turn
 
 HERE = Path(__file__).parent
-NPC_FILES = Path(sample_game.__file__).parent / "npcs"
+NPC_FILES = village() / "npcs"
 SEED = 20
 DEADLINE_MS = 120_000
 LINES_OF_A_GAME = 20

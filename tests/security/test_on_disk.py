@@ -19,10 +19,10 @@ from pydantic import BaseModel
 from npc_brain.cli.private_log import PrivateFormatter
 from npc_brain.client import Client, Handlers, Sidecar
 from npc_brain.client.transcript import TranscriptWriter
+from npc_brain.demo.saves import read_save, write_save
 from npc_brain.errors import NpcBrainError, UsageError
 from npc_brain.protocol.messages import Status
 from npc_brain.transport.connection_file import write_connection_file
-from sample_game.terminal.saves import read_save, write_save
 from tests.integration.wire_server import TOKEN, serving
 
 COMMAND = (sys.executable, "-m", "tests.integration.wire_server")

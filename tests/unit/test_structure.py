@@ -22,7 +22,7 @@ LAYERS = (
     {"session"},
     {"transport"},
     {"client", "sidecar", "simulation"},
-    {"testing"},
+    {"testing", "demo"},
     {"cli"},
 )
 """Low to high. Modules of one layer do not import each other, `sidecar` and `cli` excepted."""

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-import sample_game
 from npc_brain.clock import FakeClock
 from npc_brain.decision.events import StageEvent, StateChanged, TurnEnded
+from npc_brain.demo import village
 from npc_brain.errors import NpcBrainError
 from npc_brain.inference.backends.scripted import ScriptedBackend, ScriptedReply
 from npc_brain.inference.chat import ChatRequest, FunctionCall
@@ -26,7 +26,7 @@ from tests.npc_files import MIRA, ned
 from tests.unit.decision.declared import Declared, declared_by
 from tests.unit.decision.stages import Play, Requested, check_turn, playing, snapshot
 
-GAME = Path(sample_game.__file__).parent
+GAME = village()
 FILES = [MIRA, *sorted((GAME / "npcs").glob("*.yaml"))]
 STATUSES: tuple[ActionStatus | str, ...] = (
     "accepted", "started", "progress", "done", "done", "done", "failed", "refused", "cancelled",

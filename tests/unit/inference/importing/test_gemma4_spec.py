@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from npc_brain.errors import ModelError
-from npc_brain.inference.importing.gemma4_random import SHAPES
 from npc_brain.inference.importing.gemma4_spec import Rope, spec_from_config
+from tests.bench.random_model import SHAPES
 from tests.gemma4_random import FULL, SLIDING, text_config
 
 E4B, E2B = SHAPES["gemma-4-e4b"], SHAPES["gemma-4-e2b"]

@@ -1,4 +1,4 @@
-"""`npc-brain bench masks`: what the grammar adds to a token, beside llguidance's bare mask call.
+"""`run.py bench masks`: what the grammar adds to a token, beside llguidance's bare mask call.
 
 Random logits and a pause of `MODEL_STEP_S` stand in for a model, so that every part of the grammar
 is visited: spoken lines, and calls with nested, array and enum arguments; one turn in six is an

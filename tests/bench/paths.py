@@ -1,4 +1,4 @@
-"""`npc-brain bench paths`: paths a second on 256x256 nav grids, returned paths included.
+"""`run.py bench paths`: paths a second on 256x256 nav grids, returned paths included.
 
 Three cases: a city of one cost, searched by its corners; the same city with a single muddy cell,
 which leaves it to A* over the cells and so shows what the corners are worth; and the city again

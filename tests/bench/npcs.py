@@ -1,4 +1,4 @@
-"""`npc-brain bench npcs`: how many scripted NPCs one core steps, beside a hand-written table.
+"""`run.py bench npcs`: how many scripted NPCs one core steps, beside a hand-written table.
 
 Time in the game is simulated at 60 frames a second; what is measured is the computing for it, on
 one thread. Three cases: a village as games are (timers, an event now and then), the same by a plain

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from npc_brain.client import Turn
+from npc_brain.demo.bridge import Bridge
+from npc_brain.demo.view import PlainView
 from npc_brain.errors import ErrorCode, WorldError
 from npc_brain.protocol.messages import (
     ActionRequest,
@@ -16,8 +18,6 @@ from npc_brain.protocol.messages import (
 )
 from npc_brain.simulation.simulated_world import SimulatedWorld
 from npc_brain.simulation.world_file import load_world_file
-from sample_game.terminal.bridge import Bridge
-from sample_game.terminal.view import PlainView
 
 WORLD = load_world_file(Path("sample_game/world.json"))
 

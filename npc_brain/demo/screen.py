@@ -9,9 +9,9 @@ from rich.panel import Panel
 from rich.style import Style
 from rich.text import Text
 
+from npc_brain.demo.keyboard import LineEditor
+from npc_brain.demo.map_view import PLAYER_GLYPH, draw_map, glyph_of, rows_around_player
 from npc_brain.simulation.simulated_world import SimulatedWorld
-from sample_game.terminal.keyboard import LineEditor
-from sample_game.terminal.map_view import PLAYER_GLYPH, draw_map, glyph_of, rows_around_player
 
 MAX_ENTRIES = 300
 FRAME_S = 0.08

@@ -1,4 +1,4 @@
-"""`npc-brain bench model`: a full-size Gemma 4 on this machine, with random weights.
+"""`run.py bench model`: a full-size Gemma 4 on this machine, with random weights.
 
 The peer is llama.cpp on a random GGUF file of the same shape in Q4_0, in the same run, where
 llama-cpp-python is installed.
@@ -19,10 +19,10 @@ import numpy as np
 from npc_brain.cache import cache_dir
 from npc_brain.cli.progress import progress_bar
 from npc_brain.inference.embedding_table import EmbeddingTable
-from npc_brain.inference.importing.gemma4_random import SHAPES, make_random_model
 from npc_brain.inference.importing.gemma4_spec import Gemma4Spec
 from npc_brain.inference.model_dir import INFO_FILE, load_model_info
 from npc_brain.inference.onnx_decoder import OnnxDecoder
+from tests.bench.random_model import SHAPES, make_random_model
 
 NUM_PROMPT = 512
 NUM_DECODED = 24
@@ -112,7 +112,7 @@ class _Peer:
     def load(cls, arch: str, spec: Gemma4Spec, num_threads: int) -> "_Peer | None":
         if importlib.util.find_spec("llama_cpp") is None:
             return None
-        from npc_brain.cli.bench_model_gguf import write_random_gguf
+        from tests.bench.model_gguf import write_random_gguf
 
         path = cache_dir("downloads", f"{arch}-random", f"{arch}-random-q4_0.gguf")
         if not path.is_file():

@@ -4,9 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npc_brain.simulation.simulated_world import SimulatedWorld
-from npc_brain.simulation.world_file import load_world_file
-from sample_game.terminal.commands import (
+from npc_brain.demo.commands import (
     Attack,
     Give,
     Go,
@@ -20,7 +18,9 @@ from sample_game.terminal.commands import (
     Wait,
     parse,
 )
-from sample_game.terminal.game import names_in
+from npc_brain.demo.game import names_in
+from npc_brain.simulation.simulated_world import SimulatedWorld
+from npc_brain.simulation.world_file import load_world_file
 
 WORLD = load_world_file(Path("sample_game/world.json"))
 NAMES = names_in(SimulatedWorld(WORLD))

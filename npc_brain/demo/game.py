@@ -3,13 +3,8 @@
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from npc_brain.errors import NpcBrainError
-from npc_brain.simulation.ground import cells_apart
-from npc_brain.simulation.simulated_world import SimulatedWorld
-from npc_brain.simulation.walking import Update
-from npc_brain.tools.wording import counted, listed, sentence
-from sample_game.terminal.bridge import EARSHOT_CELLS, Bridge
-from sample_game.terminal.commands import (
+from npc_brain.demo.bridge import EARSHOT_CELLS, Bridge
+from npc_brain.demo.commands import (
     HELP,
     Attack,
     Command,
@@ -27,8 +22,13 @@ from sample_game.terminal.commands import (
     names_of,
     parse,
 )
-from sample_game.terminal.saves import read_save, write_save
-from sample_game.terminal.view import View
+from npc_brain.demo.saves import read_save, write_save
+from npc_brain.demo.view import View
+from npc_brain.errors import NpcBrainError
+from npc_brain.simulation.ground import cells_apart
+from npc_brain.simulation.simulated_world import SimulatedWorld
+from npc_brain.simulation.walking import Update
+from npc_brain.tools.wording import counted, listed, sentence
 
 Sleep = Callable[[float], Awaitable[object]]
 

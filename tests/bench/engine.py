@@ -1,4 +1,4 @@
-"""`npc-brain bench engine`: the decoder's speed, beside llama.cpp where it is installed.
+"""`run.py bench engine`: the decoder's speed, beside llama.cpp where it is installed.
 
 The peer (`pip install llama-cpp-python`, compiled from source) runs the GGUF file that the model
 was made from. Its bits are named in the row: SmolLM2's Q4_1 has no fast kernel in llama.cpp while

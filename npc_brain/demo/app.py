@@ -11,23 +11,22 @@ from typing import TextIO
 
 from rich.console import Console
 
-import sample_game
 from npc_brain import files
 from npc_brain.client import Client, Sidecar
 from npc_brain.client.transcript import TranscriptWriter
+from npc_brain.demo import village
+from npc_brain.demo.bridge import Bridge
+from npc_brain.demo.game import Game
+from npc_brain.demo.keyboard import LineEditor, keys
+from npc_brain.demo.screen import Screen
+from npc_brain.demo.view import PlainView, View
 from npc_brain.errors import UsageError
 from npc_brain.npc.definition import DEFAULT_FALLBACK
 from npc_brain.npc.loader import load_definitions
 from npc_brain.protocol.messages import Status
 from npc_brain.simulation.simulated_world import SimulatedWorld
 from npc_brain.simulation.world_file import load_world_file
-from sample_game.terminal.bridge import Bridge
-from sample_game.terminal.game import Game
-from sample_game.terminal.keyboard import LineEditor, keys
-from sample_game.terminal.screen import Screen
-from sample_game.terminal.view import PlainView, View
 
-DATA = Path(sample_game.__file__).parent
 SETTLE_TIMEOUT_S = 90.0
 """How long a script waits for one command to run its course."""
 
@@ -53,9 +52,10 @@ async def play(options: Options) -> bool:
     Raises:
         NpcBrainError: The sidecar does not start, or a file is missing or has mistakes.
     """
-    definitions = load_definitions(DATA / "npcs")
+    npcs = village() / "npcs"
+    definitions = load_definitions(npcs)
     inventories = {npc_id: npc.inventory for npc_id, npc in definitions.items()}
-    world = SimulatedWorld(load_world_file(DATA / "world.json"), inventories)
+    world = SimulatedWorld(load_world_file(village() / "world.json"), inventories)
     fallbacks = {
         npc_id: npc.lines.fallback[DEFAULT_FALLBACK]
         for npc_id, npc in definitions.items()
@@ -64,7 +64,7 @@ async def play(options: Options) -> bool:
     async with contextlib.AsyncExitStack() as stack:
         view, lines = stack.enter_context(_view_and_lines(options, world))
         view.progress("Starting the sidecar", 0.0)
-        sidecar = await asyncio.to_thread(Sidecar.start, DATA / "npcs", model=options.model)
+        sidecar = await asyncio.to_thread(Sidecar.start, npcs, model=options.model)
         stack.callback(sidecar.stop)
         names = {npc.id: npc.definition or npc.id for npc in world.file.npcs}
         bridge = Bridge(world, view, names)

@@ -1,4 +1,4 @@
-"""`npc-brain bench wire`: round trips over loopback sockets, beside an echo without a codec.
+"""`run.py bench wire`: round trips over loopback sockets, beside an echo without a codec.
 
 The server and the echo each run in a process of their own, as a sidecar does. Messages are encoded,
 sent, decoded and validated by the server, and so are their answers by this process. The cases take
@@ -31,9 +31,9 @@ from npc_brain.protocol.messages import (
     WorldSync,
 )
 from npc_brain.session.registry import Outbox
-from npc_brain.transport.loopback import BlockingDealer, echo
 from npc_brain.transport.server import Server
 from npc_brain.world.model import Entity, Inventory, NavGrid
+from tests.bench.loopback import BlockingDealer, echo
 
 _ROUND_TRIPS = 200
 """Round trips of one case before the next has its turn."""

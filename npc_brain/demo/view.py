@@ -2,8 +2,8 @@
 
 from typing import Protocol, TextIO
 
+from npc_brain.demo.map_view import draw_map
 from npc_brain.simulation.simulated_world import SimulatedWorld
-from sample_game.terminal.map_view import draw_map
 
 
 class Speech(Protocol):

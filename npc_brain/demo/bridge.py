@@ -12,13 +12,13 @@ from functools import partial
 from typing import Any
 
 from npc_brain.client import Client, Handlers, Turn
+from npc_brain.demo.view import Speech, View
 from npc_brain.errors import ErrorCode, NpcBrainError
 from npc_brain.protocol.messages import ActionCancel, ActionRequest, NpcState, Status, TurnEnded
 from npc_brain.simulation.ground import cells_apart
 from npc_brain.simulation.simulated_world import SimulatedWorld
 from npc_brain.simulation.walking import Update
 from npc_brain.tools.spec import END_STATUSES
-from sample_game.terminal.view import Speech, View
 
 TICK_S = 0.05
 EARSHOT_CELLS = 12

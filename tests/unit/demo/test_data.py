@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from npc_brain.demo.commands import Mistake, parse
+from npc_brain.demo.game import names_in
 from npc_brain.npc.checks import WorldIds
 from npc_brain.npc.loader import load_definitions
 from npc_brain.npc.machine import walk_states
@@ -11,8 +13,6 @@ from npc_brain.simulation.simulated_world import SimulatedWorld
 from npc_brain.simulation.world_file import load_world_file
 from npc_brain.tools.registry import BUILT_INS
 from npc_brain.world.world import World
-from sample_game.terminal.commands import Mistake, parse
-from sample_game.terminal.game import names_in
 
 WORLD = load_world_file(Path("sample_game/world.json"))
 DEFINITIONS = load_definitions(

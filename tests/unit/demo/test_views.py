@@ -3,12 +3,12 @@ from pathlib import Path
 
 from rich.console import Console
 
+from npc_brain.demo.keyboard import LineEditor, split_keys
+from npc_brain.demo.map_view import draw_map, rows_around_player
+from npc_brain.demo.screen import Screen
+from npc_brain.demo.view import PlainView
 from npc_brain.simulation.simulated_world import SimulatedWorld
 from npc_brain.simulation.world_file import load_world_file
-from sample_game.terminal.keyboard import LineEditor, split_keys
-from sample_game.terminal.map_view import draw_map, rows_around_player
-from sample_game.terminal.screen import Screen
-from sample_game.terminal.view import PlainView
 
 
 def make_world() -> SimulatedWorld:

@@ -1,6 +1,6 @@
 import pytest
 
-from npc_brain.cli.bench_npcs import run
+from tests.bench.npcs import run
 from tests.pace import slowness
 
 

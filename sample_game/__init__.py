@@ -1,1 +1,0 @@
-"""A tavern village whose NPCs talk: the sample game."""

@@ -1,1 +1,0 @@
-"""The sample game in a terminal."""

@@ -26,8 +26,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A program that tells what the package makes of NPC files."""
     sources = [
         *(PACKAGE / "Runtime" / "Core" / "Definition").glob("*.cs"),
-        STANDALONE / "Definition" / "Program.cs",
-        STANDALONE / "Console" / "JsonWriter.cs",
+        *(STANDALONE / "Definition").glob("*.cs"),
     ]
     return compile_csharp(tmp_path_factory.mktemp("definition") / "definition.exe", sources)
 

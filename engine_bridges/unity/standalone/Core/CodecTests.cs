@@ -1,7 +1,6 @@
 using System;
 using System.Collections.Generic;
 using System.IO;
-using NpcBrain.Protocol;
 
 namespace NpcBrain.Standalone
 {
@@ -11,7 +10,6 @@ namespace NpcBrain.Standalone
         public static void AddTo(List<KeyValuePair<string, Action>> tests)
         {
             tests.Add(new KeyValuePair<string, Action>("codec/golden", Golden));
-            tests.Add(new KeyValuePair<string, Action>("codec/golden_classes", GoldenClasses));
             tests.Add(new KeyValuePair<string, Action>("codec/fuzzed_frames", FuzzedFrames));
             tests.Add(new KeyValuePair<string, Action>("codec/refused_values", RefusedValues));
             tests.Add(new KeyValuePair<string, Action>("codec/lying_lengths", LyingLengths));
@@ -30,31 +28,6 @@ namespace NpcBrain.Standalone
                 Runner.CheckEqual(
                     BitConverter.ToString(again), BitConverter.ToString(bytes), file);
             }
-        }
-
-        /// <summary>Each golden message read into its class and written again is the same.</summary>
-        private static void GoldenClasses()
-        {
-            MsgpackReader reader = new MsgpackReader();
-            MsgpackWriter writer = new MsgpackWriter();
-            HashSet<string> types = new HashSet<string>();
-            foreach (string file in GoldenFiles())
-            {
-                byte[] bytes = File.ReadAllBytes(file);
-                IDictionary<string, object> message =
-                    (IDictionary<string, object>)reader.Read(bytes, 0, bytes.Length);
-                string type = (string)message["type"];
-                IDictionary<string, object> map = (IDictionary<string, object>)message["body"];
-                bool isQuestion = Path.GetFileName(file).StartsWith("stats_request");
-                IMessageBody body = isQuestion ? null : Messages.FromSidecar(type, map);
-                body = body ?? Messages.FromEngine(type, map);
-                Runner.Check(body != null && body.MessageType == type, file + " has no class");
-                types.Add(body.GetType().Name);
-                message["body"] = body.ToMap();
-                Runner.CheckEqual(
-                    BitConverter.ToString(writer.Write(message)), BitConverter.ToString(bytes), file);
-            }
-            Runner.Check(types.Count == 32, types.Count + " of 32 classes have an example");
         }
 
         /// <summary>Whatever comes is read or refused; what was read can be written and read again.</summary>

@@ -1,7 +1,6 @@
 using System;
 using System.Collections.Generic;
 using System.Diagnostics;
-using NpcBrain.Protocol;
 
 namespace NpcBrain
 {
@@ -233,15 +232,6 @@ namespace NpcBrain
             return id;
         }
 
-        /// <summary>Sends a message of a class; see the other <c>Send</c>.</summary>
-        public long Send(
-            IMessageBody body,
-            string npcId = null,
-            Action<IDictionary<string, object>> onAnswer = null)
-        {
-            return Send(body.MessageType, body.ToMap(), npcId, onAnswer);
-        }
-
         /// <summary>From now on messages about the NPC that answer nothing go to the handler.</summary>
         public void RegisterCharacter(string npcId, Action<IDictionary<string, object>> handler)
         {
@@ -296,7 +286,7 @@ namespace NpcBrain
                     break;
                 case LinkEventKind.Refused:
                     TellError(happened.Message);
-                    SetStatus(Offline, Text(happened.Message, "message"), 0);
+                    SetStatus(Offline, Fields.Text(happened.Message, "message"), 0);
                     break;
                 case LinkEventKind.Offline:
                     SetStatus(Offline, happened.Text, 0);
@@ -315,21 +305,15 @@ namespace NpcBrain
             _epoch = epoch;
             Welcome = (IDictionary<string, object>)message["body"];
             IsConnected = true;
-            object model;
-            Welcome.TryGetValue("model", out model);
-            string phase = model is IDictionary<string, object>
-                ? Text((IDictionary<string, object>)model, "phase")
-                : "";
+            string phase = Fields.Text(Fields.Map(Welcome, "model"), "phase");
             SetStatus(phase.Length > 0 ? phase : "starting", "", 0);
             if (MessageReceived != null)
             {
                 MessageReceived(message);
             }
-            object resumed;
-            Welcome.TryGetValue("resumed", out resumed);
             if (Connected != null)
             {
-                Connected(true.Equals(resumed));
+                Connected(Fields.Flag(Welcome, "resumed"));
             }
         }
 
@@ -345,12 +329,10 @@ namespace NpcBrain
             Action<IDictionary<string, object>> handler;
             if (type == "status")
             {
-                object progress;
-                body.TryGetValue("progress", out progress);
                 SetStatus(
-                    Text(body, "phase"),
-                    Text(body, "detail"),
-                    progress is double || progress is long ? Convert.ToDouble(progress) : 0);
+                    Fields.Text(body, "phase"),
+                    Fields.Text(body, "detail"),
+                    Fields.Number(body, "progress"));
             }
             else if (message.TryGetValue("reply_to", out replyTo)
                 && _answers.TryGetValue((long)replyTo, out handler))
@@ -362,7 +344,7 @@ namespace NpcBrain
             {
                 TellError(body);
             }
-            else if (_characters.TryGetValue(Text(message, "npc_id"), out handler))
+            else if (_characters.TryGetValue(Fields.Text(message, "npc_id"), out handler))
             {
                 handler(message);
             }
@@ -393,7 +375,8 @@ namespace NpcBrain
         {
             if (ErrorReceived != null)
             {
-                ErrorReceived(Text(body, "code"), Text(body, "message"), Text(body, "hint"));
+                ErrorReceived(
+                    Fields.Text(body, "code"), Fields.Text(body, "message"), Fields.Text(body, "hint"));
             }
         }
 
@@ -433,12 +416,6 @@ namespace NpcBrain
         private static bool HasEnded(Link link)
         {
             return !link.IsRunning;
-        }
-
-        private static string Text(IDictionary<string, object> map, string key)
-        {
-            object value;
-            return map.TryGetValue(key, out value) ? value as string ?? "" : "";
         }
     }
 }

@@ -43,11 +43,7 @@ namespace NpcBrain
 
         private static long ReadInteger(object value)
         {
-            if (!Fields.IsInteger(value))
-            {
-                throw new InvalidCastException();
-            }
-            return Convert.ToInt64(value);
+            return (long)value;
         }
 
         private static double ReadNumber(object value)

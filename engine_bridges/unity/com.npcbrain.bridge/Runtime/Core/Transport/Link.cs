@@ -345,7 +345,7 @@ namespace NpcBrain
             string code = CodeOf(message);
             if ((string)message["type"] == "welcome")
             {
-                _sessionId = Value(body, "session_id") as string ?? "";
+                _sessionId = Fields.Text(body, "session_id");
                 _backOffMs = FirstBackOffMs;
                 _isLinked = true;
                 lock (_lock)
@@ -462,7 +462,7 @@ namespace NpcBrain
 
         private static string CodeOf(IDictionary<string, object> message)
         {
-            return Value((IDictionary<string, object>)message["body"], "code") as string;
+            return Fields.Text(Fields.Map(message, "body"), "code");
         }
 
         private static object Value(IDictionary<string, object> map, string key)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from npc_brain.client.client import Client, Handlers
     from npc_brain.client.sidecar import Sidecar
     from npc_brain.client.turn import Turn
-    from npc_brain.decision.mind import Mind
+    from npc_brain.decision.models import Models
     from npc_brain.decision.stage import Stage
     from npc_brain.errors import NpcBrainError
     from npc_brain.world.model import (
@@ -46,7 +46,7 @@ __all__ = [
     "Handlers",
     "Inventory",
     "Item",
-    "Mind",
+    "Models",
     "NavEdge",
     "NavGraph",
     "NavGrid",
@@ -67,7 +67,7 @@ _MODULES = {
     "BlockingTurn": "npc_brain.client.blocking",
     "Client": "npc_brain.client.client",
     "Handlers": "npc_brain.client.client",
-    "Mind": "npc_brain.decision.mind",
+    "Models": "npc_brain.decision.models",
     "NpcBrainError": "npc_brain.errors",
     "Sidecar": "npc_brain.client.sidecar",
     "Stage": "npc_brain.decision.stage",

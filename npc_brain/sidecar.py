@@ -1,4 +1,4 @@
-"""The sidecar process put together: a server, a mind shared by its sessions, a model that loads.
+"""The sidecar process put together: a server, models shared by its sessions, a model that loads.
 
 The server answers from the start; NPCs speak their authored lines while the model is fetched and
 loaded on a thread of its own, and go on doing so when that fails (`degraded`).
@@ -16,7 +16,7 @@ from typing import Literal, TypeVar, cast
 
 from npc_brain.cache import cache_dir
 from npc_brain.clock import Clock, MonotonicClock
-from npc_brain.decision.mind import Mind
+from npc_brain.decision.models import Models
 from npc_brain.errors import ModelError, NpcBrainError, contained
 from npc_brain.inference.backends.onnx import OnnxBackend
 from npc_brain.inference.backends.openai import OpenAIBackend
@@ -79,13 +79,13 @@ class SidecarOptions:
     provider: str = AUTO
 
 
-class Sidecar:
+class Service:
     """Runs until stopped. All calls come from one event loop."""
 
     def __init__(self, options: SidecarOptions, clock: Clock | None = None) -> None:
         self._options = options
         self._clock = clock or MonotonicClock()
-        self._mind = Mind(LexicalEncoder())
+        self._models = Models(LexicalEncoder())
         self._library = NpcLibrary(options.npcs)
         self._status = Status(phase="starting", progress=0.0)
         self._server = Server(
@@ -121,7 +121,7 @@ class Sidecar:
             self._stalling.cancel()
         stop_downloads()
         await self._server.stop()
-        await _in_thread(self._mind.close)
+        await _in_thread(self._models.close)
         if _keep_survivors in gc.callbacks:
             gc.callbacks.remove(_keep_survivors)
 
@@ -129,7 +129,7 @@ class Sidecar:
         session = StageSession(
             session_id,
             outbox,
-            mind=self._mind,
+            models=self._models,
             library=self._library,
             clock=self._clock,
             limits=DEFAULT_LIMITS,
@@ -148,8 +148,8 @@ class Sidecar:
             encoder_fault, model_fault = await encoder, await model
         gc.collect()
         self._conclude(encoder_fault, model_fault)
-        if isinstance(self._mind.backend, OpenAIBackend):
-            await self._watch_server(self._mind.backend, encoder_fault, model_fault)
+        if isinstance(self._models.backend, OpenAIBackend):
+            await self._watch_server(self._models.backend, encoder_fault, model_fault)
 
     async def _attempt(self, without: str, load: Callable[[], Awaitable[None]]) -> str:
         """Why `load` failed, whatever it raised; empty when it did not."""
@@ -177,7 +177,7 @@ class Sidecar:
                 directory, cache_size=NUM_CACHED_SENTENCES, keep_in=cache_dir("vectors")
             )
         )
-        await self._mind.use_encoder(encoder)
+        await self._models.use_encoder(encoder)
 
     async def _load_model(self) -> None:
         """Speak with the model from now on."""
@@ -198,7 +198,7 @@ class Sidecar:
                     clock=self._clock,
                 )
             )
-            self._mind.use_backend(backend)
+            self._models.use_backend(backend)
             self._notice = backend.notice
 
     async def _use_server(self) -> None:
@@ -206,7 +206,7 @@ class Sidecar:
         options = self._options
         self._tell("loading", options.model, 0.0)
         backend = OpenAIBackend(options.model, num_parallel=options.num_slots, clock=self._clock)
-        self._mind.use_backend(backend)
+        self._models.use_backend(backend)
         self._notice = backend.notice
         try:
             async with asyncio.timeout(SERVER_TIMEOUT_S):
@@ -250,7 +250,7 @@ class Sidecar:
         return await _in_thread(lambda: resolve_model(name, progress))
 
     def _features(self) -> tuple[str, ...]:
-        return (*FEATURES, *sorted(self._mind.senses))
+        return (*FEATURES, *sorted(self._models.senses))
 
     def _tell(self, phase: Phase, detail: str, progress: float) -> None:
         if self._stalling is not None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from npc_brain.npc.definition import NpcDefinition
 from npc_brain.npc.loader import parse_definition
-from npc_brain.npc.state_machine import Machine, compile_machine
+from npc_brain.npc.machine import Machine, compile_machine
 from npc_brain.tools.registry import BUILT_INS
 
 MIRA = Path(__file__).parent / "fixtures" / "npcs" / "mira.yaml"

@@ -18,7 +18,7 @@ from npc_brain.errors import UsageError
 from npc_brain.inference.remote.address import is_server, parse_address
 
 if TYPE_CHECKING:
-    from npc_brain.sidecar import Sidecar
+    from npc_brain.sidecar import Service
 
 PROVIDERS = ("auto", "tensorrt-rtx", "cuda", "directml", "coreml", "cpu")
 """As in `inference.providers`, which `--help` should not have to import the runtime for."""
@@ -104,7 +104,7 @@ async def _serve(args: argparse.Namespace) -> None:
     # Imported here: the model's runtime takes a while, and `--help` needs none of it.
     from npc_brain.cache import cache_dir
     from npc_brain.inference.importing.fetch import stop_downloads
-    from npc_brain.sidecar import Sidecar, SidecarOptions
+    from npc_brain.sidecar import Service, SidecarOptions
     from npc_brain.transport.parent import watch_parent
     from npc_brain.transport.signals import watch_signals
 
@@ -142,14 +142,14 @@ async def _serve(args: argparse.Namespace) -> None:
     if args.parent_pid is not None:
         watch_parent(args.parent_pid, lambda: end(GRACE_S / 2))
     with watch_signals(end):
-        await _run(Sidecar(options), token, connection_file, ending)
+        await _run(Service(options), token, connection_file, ending)
         if ending.is_set():  # else clearing away thousands of NPCs would take seconds
             logging.shutdown()
             os._exit(0)
 
 
 async def _run(
-    sidecar: "Sidecar", token: str, connection_file: Path | None, ending: asyncio.Event
+    sidecar: "Service", token: str, connection_file: Path | None, ending: asyncio.Event
 ) -> None:
     """Serve until `ending` is set, and say where."""
     from npc_brain.transport.connection_file import write_connection_file

@@ -7,11 +7,11 @@ said, oldest first, then what is new. Player text only ever becomes the content 
 from collections.abc import Sequence
 
 from npc_brain.inference.chat import Message
+from npc_brain.npc.compile import Node
 from npc_brain.npc.definition import NpcDefinition
 from npc_brain.npc.effects import placeholders
-from npc_brain.npc.machine import Node
+from npc_brain.npc.machine import Machine
 from npc_brain.npc.npc import Npc
-from npc_brain.npc.state_machine import Machine
 
 UNHEARD = "(says something)"
 """Stands for what was said when only its sound is known."""

@@ -11,19 +11,19 @@ from functools import partial
 from typing import Any
 
 from npc_brain.decision.aside import is_harmless
-from npc_brain.decision.hands import Performed
+from npc_brain.decision.outcome_lines import fallback_line, outcome_lines, values_of
 from npc_brain.decision.prompt import UNHEARD
 from npc_brain.decision.scene import InnerEvent, Scene, tool_end
 from npc_brain.decision.speech import run_agent_loop, speak, speak_of_outcome
+from npc_brain.decision.tool_calls import CallOutcome
 from npc_brain.decision.turn import Turn
-from npc_brain.decision.wording import fallback_line, outcome_lines, values_of
 from npc_brain.errors import InferenceError
 from npc_brain.inference.chat import Backend, FunctionCall, FunctionSchema
 from npc_brain.inference.grammar import clean_line
+from npc_brain.npc.compile import Reaction
 from npc_brain.npc.effects import Use, pick_line
-from npc_brain.npc.machine import Reaction
+from npc_brain.npc.machine import CONVERSATION_ENDED, HEARD
 from npc_brain.npc.npc import Npc
-from npc_brain.npc.state_machine import CONVERSATION_ENDED, HEARD
 from npc_brain.tools.narrow import legal_schema
 from npc_brain.tools.registry import BUILT_INS
 from npc_brain.tools.spec import Tool, ToolKind, refusal
@@ -56,31 +56,31 @@ class Responder:
 
     async def respond(self, turn: Turn) -> None:
         """Do and say what the turn calls for. Raises TimeoutError when a deadline has passed."""
-        prospect = turn.prospect
+        request = turn.request
         turn.utterance.emotion = turn.npc.node.emotion or "neutral"
-        if prospect.cause == "state":
-            turn.say(" ".join(prospect.lines), "scripted")
-        elif prospect.outcome is not None:
-            await self._tell_outcome(turn, prospect.outcome)
+        if request.cause == "state":
+            turn.say(" ".join(request.lines), "scripted")
+        elif request.outcome is not None:
+            await self._tell_outcome(turn, request.outcome)
         else:
             await self._answer(turn)
 
     async def _answer(self, turn: Turn) -> None:
-        scene, npc, text = self._scene, turn.npc, turn.prospect.text
-        speaker_id = npc.last_speaker_id = turn.prospect.speaker_id
+        scene, npc, text = self._scene, turn.npc, turn.request.text
+        speaker_id = npc.last_speaker_id = turn.request.speaker_id
         is_first = speaker_id not in npc.met
         npc.met.add(speaker_id or "")
-        sound = turn.prospect.sound
+        sound = turn.request.sound
         npc.transcript.add(speaker_id or "", text or UNHEARD, media=(sound,) if sound else ())
         self._raise_event(npc, InnerEvent(HEARD), speaker_id)
         values = npc.values(scene.world, speaker_id)
-        if await scene.mind.refuses(npc, text):
+        if await scene.models.refuses(npc, text):
             turn.say(pick_line(npc.definition.safety.line, values, npc.rng) or "…", "scripted")
             return
-        mentions = await scene.mind.mentions(npc, text, scene.world)
+        mentions = await scene.models.mentions(npc, text, scene.world)
         instruction = ""
         scope = npc.scope(scene.world, speaker_id=speaker_id)
-        reaction = await scene.mind.match_heard(npc, text, mentions, scope) if text else None
+        reaction = await scene.models.match_heard(npc, text, mentions, scope) if text else None
         if reaction is not None and npc.machine.is_open(npc.state, reaction):
             if await self._react(turn, reaction):
                 return
@@ -97,16 +97,16 @@ class Responder:
         the reaction, with its transition, has not happened. When they have moved the machine on,
         the transition is dropped.
         """
-        scene, npc, speaker_id = self._scene, turn.npc, turn.prospect.speaker_id
+        scene, npc, speaker_id = self._scene, turn.npc, turn.request.speaker_id
         values = npc.values(scene.world, speaker_id)
         uses = [effect for effect in reaction.move.do if isinstance(effect, Use)]
-        performed = None
+        outcome = None
         for use in uses:
             args = scene.arguments(use, values, speaker_id)
-            performed = await self.perform(turn, scene.tools.get(use.tool), args)
-            values |= values_of(performed.result, performed.args, scene.world)
-            if not performed.result.ok:
-                await self._tell_outcome(turn, performed)
+            outcome = await self.perform(turn, scene.tools.get(use.tool), args)
+            values |= values_of(outcome.result, outcome.args, scene.world)
+            if not outcome.result.ok:
+                await self._tell_outcome(turn, outcome)
                 return True
         scope = npc.scope(scene.world, speaker_id=speaker_id)
         step = npc.react(reaction, scope, scene.world, scene.clock.now_s())
@@ -118,24 +118,24 @@ class Responder:
         lines = [line for line in (said, *carried.lines) if line]
         if lines:
             turn.say(" ".join(lines), "scripted")
-        elif performed is not None:
-            await self._tell_outcome(turn, performed)
+        elif outcome is not None:
+            await self._tell_outcome(turn, outcome)
         for end in carried.ended:
             self._raise_event(npc, end, speaker_id)
-        return bool(lines) or performed is not None
+        return bool(lines) or outcome is not None
 
     async def _use_tool(self, turn: Turn, mentions: Sequence[Mention], instruction: str) -> bool:
         """Let whoever picks tools pick one; returns whether the turn was answered."""
-        npc, backend = turn.npc, self._scene.mind.backend
+        npc, backend = turn.npc, self._scene.models.backend
         names = _tools_now(npc)
         choice = npc.definition.tool_choice or ("model" if _is_able(backend) else "encoder")
         if not names:
             return False
-        if turn.prospect.text and (choice != "model" or backend is None):
+        if turn.request.text and (choice != "model" or backend is None):
             is_backed = choice == "both" and backend is not None
-            performed = await self._pick(turn, names, mentions, SURE_MARGIN if is_backed else 0.0)
-            if performed is not None:
-                await self._tell_outcome(turn, performed)
+            outcome = await self._pick(turn, names, mentions, SURE_MARGIN if is_backed else 0.0)
+            if outcome is not None:
+                await self._tell_outcome(turn, outcome)
                 return True
         if choice == "encoder" or backend is None:
             return False
@@ -144,16 +144,16 @@ class Responder:
 
     async def _pick(
         self, turn: Turn, names: Sequence[str], mentions: Sequence[Mention], min_margin: float
-    ) -> Performed | None:
+    ) -> CallOutcome | None:
         """Use the tool that the encoder takes the text to ask for; None when it asks for none."""
-        scene, npc, text = self._scene, turn.npc, turn.prospect.text
-        match = await scene.mind.choose_tool(
+        scene, npc, text = self._scene, turn.npc, turn.request.text
+        match = await scene.models.choose_tool(
             npc, text, mentions, names, self.own_examples(npc), scene.world
         )
         if match.label == JUST_TALK or match.margin < min_margin:
             return None
         tool = scene.tools.get(match.label)
-        context = scene.context(npc, turn.prospect.speaker_id)
+        context = scene.context(npc, turn.request.speaker_id)
         focus = (match.start, match.end)
 
         def read_arguments() -> dict[str, Any] | Missing | None:
@@ -163,7 +163,7 @@ class Responder:
             money = _money(context.world)
             return fill(tool.schema, legal, text, mentions, focus=focus, money=money)
 
-        filled = await scene.mind.run(read_arguments, npc)
+        filled = await scene.models.run(read_arguments, npc)
         if filled is None:
             return await self._perform_chosen(turn, tool, _named(tool, mentions))
         if isinstance(filled, Missing):
@@ -176,23 +176,23 @@ class Responder:
         scene, npc = self._scene, turn.npc
 
         async def functions() -> list[FunctionSchema]:
-            context = scene.context(npc, turn.prospect.speaker_id)
+            context = scene.context(npc, turn.request.speaker_id)
             names = _tools_now(npc)
-            legal = await scene.mind.run(lambda: scene.tools.legal(names, context), npc)
+            legal = await scene.models.run(lambda: scene.tools.legal(names, context), npc)
             return [FunctionSchema(tool.name, tool.description, schema) for tool, schema in legal]
 
-        async def perform(call: FunctionCall) -> Performed:
+        async def perform(call: FunctionCall) -> CallOutcome:
             tool = scene.tools.get(call.name)
-            performed = await self._perform_chosen(turn, tool, call.arguments)
+            outcome = await self._perform_chosen(turn, tool, call.arguments)
             if tool.kind is not ToolKind.DIALOGUE:
                 values = {
-                    **npc.values(scene.world, turn.prospect.speaker_id),
-                    **values_of(performed.result, performed.args, scene.world),
+                    **npc.values(scene.world, turn.request.speaker_id),
+                    **values_of(outcome.result, outcome.args, scene.world),
                 }
                 turn.outcome_lines = turn.utterance.discreet(
-                    outcome_lines(npc.definition, call.name, performed.result, values)
+                    outcome_lines(npc.definition, call.name, outcome.result, values)
                 )
-            return performed
+            return outcome
 
         try:
             await run_agent_loop(
@@ -204,10 +204,10 @@ class Responder:
     async def _talk(self, turn: Turn, instruction: str, is_first: bool) -> None:
         """Answer with words alone."""
         scene, npc = self._scene, turn.npc
-        values = npc.values(scene.world, turn.prospect.speaker_id)
+        values = npc.values(scene.world, turn.request.speaker_id)
         greeting = pick_line(npc.definition.lines.greeting, values, npc.rng) if is_first else None
-        backend = scene.mind.backend
-        if greeting and (backend is None or await self._is_greeting(npc, turn.prospect.text)):
+        backend = scene.models.backend
+        if greeting and (backend is None or await self._is_greeting(npc, turn.request.text)):
             turn.say(greeting, "scripted")
         elif backend is None:
             self._fall_back(turn)
@@ -218,24 +218,24 @@ class Responder:
                 self._fall_back(turn, error)
 
     async def _is_greeting(self, npc: Npc, text: str) -> bool:
-        return await self._scene.mind.likeness(npc, text, GREETINGS) >= MIN_GREETING_LIKENESS
+        return await self._scene.models.likeness(npc, text, GREETINGS) >= MIN_GREETING_LIKENESS
 
-    async def _tell_outcome(self, turn: Turn, performed: Performed) -> None:
+    async def _tell_outcome(self, turn: Turn, outcome: CallOutcome) -> None:
         """Speak of what came of a tool call: begin with what is true, then let the model go on."""
         scene, npc = self._scene, turn.npc
-        result, name = performed.result, performed.tool.name
+        result, name = outcome.result, outcome.tool.name
         values = {
-            **npc.values(scene.world, turn.prospect.speaker_id),
-            **values_of(result, performed.args, scene.world),
+            **npc.values(scene.world, turn.request.speaker_id),
+            **values_of(result, outcome.args, scene.world),
         }
         lines = outcome_lines(npc.definition, name, result, values)
         turn.outcome_lines = turn.utterance.discreet(map(clean_line, lines))
-        backend = scene.mind.backend
+        backend = scene.models.backend
         if backend is not None and npc.node.mind == "model":
             openers = outcome_lines(
                 npc.definition, name, result, values, for_model=backend.picks_tools
             )
-            topic = [text for text in (turn.prospect.text, result.text) if text]
+            topic = [text for text in (turn.request.text, result.text) if text]
             vet = partial(self._may_add, npc=npc, to=topic)
             try:
                 await speak_of_outcome(backend, turn, scene.world, openers, vet)
@@ -244,45 +244,45 @@ class Responder:
         else:
             turn.say(npc.rng.choice(turn.utterance.discreet(lines) or lines), "scripted")
         if name == "end_conversation" and result.ok:
-            self._raise_event(npc, InnerEvent(CONVERSATION_ENDED), turn.prospect.speaker_id)
+            self._raise_event(npc, InnerEvent(CONVERSATION_ENDED), turn.request.speaker_id)
 
     async def _perform_chosen(
         self, turn: Turn, tool: Tool, args: Mapping[str, Any] | None
-    ) -> Performed:
+    ) -> CallOutcome:
         """Carry out a call that the encoder or the model chose, if it is still legal here."""
         if tool.name in _tools_now(turn.npc):
             return await self.perform(turn, tool, args)
-        performed = Performed(
+        outcome = CallOutcome(
             tool, dict(args or {}), refusal("not_now", "It is too late for that.")
         )
-        turn.used(performed)
-        return performed
+        turn.used(outcome)
+        return outcome
 
-    async def perform(self, turn: Turn, tool: Tool, args: Mapping[str, Any] | None) -> Performed:
+    async def perform(self, turn: Turn, tool: Tool, args: Mapping[str, Any] | None) -> CallOutcome:
         """Carry out a call in a turn, and raise the event of its end."""
-        scene, npc, speaker_id = self._scene, turn.npc, turn.prospect.speaker_id
+        scene, npc, speaker_id = self._scene, turn.npc, turn.request.speaker_id
         if args is None:
             text = f"{tool.name} was called for with something that is not known."
-            performed = Performed(tool, {}, refusal("bad_arguments", text))
+            outcome = CallOutcome(tool, {}, refusal("bad_arguments", text))
         else:
             context = scene.context(npc, speaker_id)
-            performed = await scene.hands.perform(tool, context, dict(args), turn.turn_id)
-        turn.used(performed)
-        if not performed.was_requested:
-            self._raise_event(npc, tool_end(performed), speaker_id)
-        data, utterance = performed.result.data, turn.utterance
-        if tool.name == "emote" and performed.result.ok:
+            outcome = await scene.calls.perform(tool, context, dict(args), turn.turn_id)
+        turn.used(outcome)
+        if not outcome.was_requested:
+            self._raise_event(npc, tool_end(outcome), speaker_id)
+        data, utterance = outcome.result.data, turn.utterance
+        if tool.name == "emote" and outcome.result.ok:
             utterance.emotion, utterance.gesture = data["emotion"], data["gesture"]
-        elif tool.name == "offer_choices" and performed.result.ok:
+        elif tool.name == "offer_choices" and outcome.result.ok:
             utterance.choices = tuple(data["choices"])
-        return performed
+        return outcome
 
     async def _may_add(self, added: str, *, npc: Npc, to: Sequence[str]) -> bool:
         """Whether what a small model adds to a stated outcome is to the point and harmless."""
-        mind = self._scene.mind
-        if not is_harmless(added, await mind.mentions(npc, added, self._scene.world)):
+        models = self._scene.models
+        if not is_harmless(added, await models.mentions(npc, added, self._scene.world)):
             return False
-        return await mind.likeness(npc, added, to) >= MIN_LIKENESS
+        return await models.likeness(npc, added, to) >= MIN_LIKENESS
 
     def _fall_back(self, turn: Turn, error: InferenceError | None = None) -> None:
         """Say the author's line for this state: there is no model, or it failed."""

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 
 from npc_brain.clock import Clock
 from npc_brain.decision.events import EnginePort, StateChanged
-from npc_brain.decision.hands import Hands, Performed
-from npc_brain.decision.mind import Mind
-from npc_brain.decision.wording import STARTED, values_of
+from npc_brain.decision.models import Models
+from npc_brain.decision.outcome_lines import STARTED, values_of
+from npc_brain.decision.tool_calls import CallOutcome, ToolCalls
 from npc_brain.npc.effects import Say, Use, pick_line, render_args
+from npc_brain.npc.machine import Step, tool_end_event
 from npc_brain.npc.npc import Npc
-from npc_brain.npc.state_machine import Step, tool_end_event
 from npc_brain.tools.registry import ToolRegistry
 from npc_brain.tools.spec import Tool, ToolContext, refusal
 from npc_brain.world.model import Scalar
@@ -41,23 +41,23 @@ class Carried:
 
 
 class Scene:
-    """The world, the tools and the mind that NPCs share. Used from the event loop only.
+    """The world, the tools and the models that NPCs share. Used from the event loop only.
 
     Attributes:
         world: The latest snapshot; replaced, never changed.
     """
 
-    def __init__(self, port: EnginePort, mind: Mind, clock: Clock) -> None:
+    def __init__(self, port: EnginePort, models: Models, clock: Clock) -> None:
         self.port = port
-        self.mind = mind
+        self.models = models
         self.clock = clock
         self.world = World.empty()
         self.tools = ToolRegistry()
-        self.hands = Hands(port, clock, mind.query)
+        self.calls = ToolCalls(port, clock, models.query)
 
     def context(self, npc: Npc, speaker_id: str | None) -> ToolContext:
         """What a tool may know now."""
-        reserved = self.hands.tracker.reserved(npc.npc_id)
+        reserved = self.calls.tracker.reserved(npc.npc_id)
         return ToolContext(self.world, npc.npc_id, speaker_id, reserved, npc.memory)
 
     def carry_out(
@@ -86,22 +86,22 @@ class Scene:
                 line = pick_line(effect.lines, known, npc.rng)
                 carried.lines += [line] if line else []
             elif isinstance(effect, Use) and id(effect) not in done:
-                performed = self.start(npc, effect, known, speaker_id)
-                known |= values_of(performed.result, performed.args, self.world)
-                if performed.action_id is None:
-                    carried.ended.append(tool_end(performed))
+                outcome = self.start(npc, effect, known, speaker_id)
+                known |= values_of(outcome.result, outcome.args, self.world)
+                if outcome.action_id is None:
+                    carried.ended.append(tool_end(outcome))
         return carried
 
     def start(
         self, npc: Npc, use: Use, values: Mapping[str, Scalar], speaker_id: str | None
-    ) -> Performed:
+    ) -> CallOutcome:
         """Begin an authored tool call without waiting for its outcome."""
         tool = self.tools.get(use.tool)
         args = self.arguments(use, values, speaker_id)
         if args is None:
             text = f"{tool.name} was called for with something that is not known."
-            return Performed(tool, {}, refusal("bad_arguments", text))
-        return self.hands.start(tool, self.context(npc, speaker_id), args)
+            return CallOutcome(tool, {}, refusal("bad_arguments", text))
+        return self.calls.start(tool, self.context(npc, speaker_id), args)
 
     @staticmethod
     def arguments(
@@ -112,11 +112,11 @@ class Scene:
         return render_args(use.args, ids)
 
 
-def tool_end(performed: Performed) -> InnerEvent:
+def tool_end(outcome: CallOutcome) -> InnerEvent:
     """The event of a call that has ended. One that was not needed counts as done."""
-    tool: Tool = performed.tool
-    result = performed.result
+    tool: Tool = outcome.tool
+    result = outcome.result
     is_done = (result.ok and result.reason != STARTED) or result.reason == "already_there"
     event, alias = tool_end_event(tool, is_done=is_done)
-    data = {k: v for k, v in performed.args.items() if isinstance(v, bool | int | float | str)}
+    data = {k: v for k, v in outcome.args.items() if isinstance(v, bool | int | float | str)}
     return InnerEvent(event, alias, {**data, "reason": result.reason})

@@ -5,8 +5,8 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from npc_brain.decision.generation import stream
-from npc_brain.decision.hands import Performed
 from npc_brain.decision.prompt import UNHEARD, opening, situation_text, trim_history
+from npc_brain.decision.tool_calls import CallOutcome
 from npc_brain.decision.turn import Turn
 from npc_brain.decision.utterance import IndiscreetLineError
 from npc_brain.errors import InferenceError
@@ -45,7 +45,7 @@ SMALL = Sampling(temperature=0.4, top_k=40, top_p=0.95, repetition_penalty=1.2)
 
 Vet = Callable[[str], Awaitable[bool]]
 """Judges whether what a small model adds to a stated outcome may be said."""
-Perform = Callable[[FunctionCall], Awaitable[Performed]]
+Perform = Callable[[FunctionCall], Awaitable[CallOutcome]]
 
 
 class SpeechError(InferenceError):
@@ -131,9 +131,7 @@ async def run_agent_loop(
         if turn.utterance.text or not calls:
             break
         made = [(call, await perform(call)) for call in _distinct(calls)[:MAX_CALLS]]
-        results = [
-            Message("tool", performed.result.text, name=call.name) for call, performed in made
-        ]
+        results = [Message("tool", outcome.result.text, name=call.name) for call, outcome in made]
         said = Message("assistant", calls=tuple(call for call, _ in made))
         request = replace(request, messages=(*request.messages, said, *results))
     _close(turn)
@@ -142,7 +140,7 @@ async def run_agent_loop(
 def _request(
     backend: Backend, turn: Turn, world: World, instruction: str, line: LineRule, max_tokens: int
 ) -> ChatRequest:
-    npc, speaker_id = turn.npc, turn.prospect.speaker_id
+    npc, speaker_id = turn.npc, turn.request.speaker_id
     situation = situation_text(
         npc.definition,
         " ".join(npc.node.prompts),

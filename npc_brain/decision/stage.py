@@ -15,21 +15,21 @@ from typing import Any
 
 from npc_brain.clock import Clock
 from npc_brain.decision.events import EnginePort, StageEvent, StateChanged, TurnEnded
-from npc_brain.decision.floor import Floor
-from npc_brain.decision.hands import Performed, action_result
-from npc_brain.decision.mind import Mind
+from npc_brain.decision.models import Models
 from npc_brain.decision.prompt import shown_text
 from npc_brain.decision.response import Responder
 from npc_brain.decision.scene import InnerEvent, Scene, tool_end
-from npc_brain.decision.turn import Prospect, Turn
+from npc_brain.decision.tool_calls import CallOutcome, action_result
+from npc_brain.decision.turn import Turn, TurnRequest
+from npc_brain.decision.turn_queue import TurnQueue
 from npc_brain.errors import ErrorCode, NpcBrainError, SessionError
 from npc_brain.inference.chat import Picture, Sound
 from npc_brain.inference.media.audio import num_audio_tokens
 from npc_brain.inference.media.image import image_size
 from npc_brain.memory.store import MemoryStore
 from npc_brain.npc.definition import NpcDefinition
+from npc_brain.npc.machine import Machine, Step, compile_machine
 from npc_brain.npc.npc import Npc
-from npc_brain.npc.state_machine import Machine, Step, compile_machine
 from npc_brain.plain_text import plain_text
 from npc_brain.tools.actions import Action
 from npc_brain.tools.spec import Tool
@@ -54,7 +54,7 @@ class _Actor:
     """An NPC on the stage, with its turns under way."""
 
     npc: Npc
-    floor: Floor = field(default_factory=Floor)
+    queue: TurnQueue = field(default_factory=TurnQueue)
     turns: dict[int, Turn] = field(default_factory=dict)
     pending: list[tuple[InnerEvent, str | None]] = field(default_factory=list)
     is_faulty: bool = False
@@ -80,7 +80,7 @@ class Stage:
     def __init__(
         self,
         port: EnginePort,
-        mind: Mind,
+        models: Models,
         clock: Clock,
         *,
         max_npcs: int = 2000,
@@ -91,7 +91,7 @@ class Stage:
 
         Args:
             port: Hears what NPCs do and say.
-            mind: What they think with; shared with other stages, not closed here.
+            models: What they think with; shared with other stages, not closed here.
             clock: All time comes from it.
             max_npcs: NPCs at once.
             max_queued_turns: Turns under way or waiting at once.
@@ -102,8 +102,8 @@ class Stage:
         self._max_npcs = max_npcs
         self._max_queued_turns = max_queued_turns
         self._seed = seed
-        self._scene = Scene(port, mind, clock)
-        self._store = MemoryStore(lambda: mind.sentence_encoder)
+        self._scene = Scene(port, models, clock)
+        self._store = MemoryStore(lambda: models.sentence_encoder)
         self._responder = Responder(self._scene, self._raise)
         self._actors: dict[str, _Actor] = {}
         self._turns: dict[int, Turn] = {}
@@ -189,14 +189,14 @@ class Stage:
         self._actors[npc_id] = _Actor(npc)
         self._carry_out(self._actors[npc_id], npc.start(self.world, self._clock.now_s()))
         examples = self._responder.own_examples(npc)
-        self._in_background(self._scene.mind.prepare(npc, examples, lambda: self.world))
+        self._in_background(self._scene.models.prepare(npc, examples, lambda: self.world))
 
     def despawn(self, npc_id: str) -> None:
         """End an NPC, its turns and its actions."""
         actor = self._actor(npc_id)
         for turn in list(actor.turns.values()):
             turn.cancel("despawned")
-        self._scene.hands.drop(npc_id)
+        self._scene.calls.drop(npc_id)
         actor.npc.forget()
         del self._actors[npc_id]
 
@@ -213,7 +213,7 @@ class Stage:
         self._raise(actor.npc, InnerEvent(event, data=data), speaker_id)
         if actor.npc.state.name != before and actor.npc.node.mind == "scripted":
             for turn in list(actor.turns.values()):
-                if turn.prospect.cause == "hear":
+                if turn.request.cause == "hear":
                     turn.cancel(f"interrupted by {event}")
 
     # --- turns -------------------------------------------------------------------------------
@@ -251,7 +251,7 @@ class Stage:
                 retryable=True,
             )
         limit_s = (deadline_ms or actor.npc.definition.deadline_ms) / 1000
-        return self._begin(actor, Prospect("hear", speaker_id, text, sound), limit_s, priority)
+        return self._begin(actor, TurnRequest("hear", speaker_id, text, sound), limit_s, priority)
 
     def see(self, npc_id: str, speaker_id: str, picture: Picture, caption: str = "") -> None:
         """Show an NPC a picture; it stands before what is said to it next.
@@ -261,7 +261,7 @@ class Stage:
         Raises SessionError (`unknown_npc`), MediaError when the picture is no PNG or JPEG file.
         """
         transcript = self._actor(npc_id).npc.transcript
-        can_see = "see" in self._scene.mind.senses
+        can_see = "see" in self._scene.models.senses
         if can_see:
             image_size(picture.data)
         transcript.add(
@@ -272,7 +272,7 @@ class Stage:
         """The sound, if the model hears and so needs it."""
         if sound is None:
             return None
-        if "hear" in self._scene.mind.senses:
+        if "hear" in self._scene.models.senses:
             num_audio_tokens(sound.data, sound.encoding, sound.sample_rate_hz)
             return sound
         if not text:
@@ -302,7 +302,7 @@ class Stage:
         self, action_id: int, status: Any, reason: str = "", result: dict[str, Any] | None = None
     ) -> None:
         """Take in how an action goes; raises SessionError as `ActionTracker.update`."""
-        action = self._scene.hands.update(action_id, status, reason, result or {})
+        action = self._scene.calls.update(action_id, status, reason, result or {})
         if action.is_ended:
             self._ended(action)
 
@@ -310,7 +310,7 @@ class Stage:
         self, call_id: int, ok: bool, result: dict[str, Any], reason: str = ""
     ) -> None:
         """Take in the answer to a query; raises SessionError (`unknown_call`)."""
-        self._scene.hands.resolve_call(call_id, ok, result, reason)
+        self._scene.calls.resolve_call(call_id, ok, result, reason)
 
     def tick(self) -> None:
         """Let time pass: timers, guards, timeouts. To be called some 20 times a second."""
@@ -319,7 +319,7 @@ class Stage:
 
     def ticking(self) -> Iterator[None]:
         """As `tick`, one NPC after the other; meanwhile everything else may be called."""
-        for action in self._scene.hands.expire():
+        for action in self._scene.calls.expire():
             self._ended(action)
         for npc_id, actor in list(self._actors.items()):
             if self._actors.get(npc_id) is actor:
@@ -338,7 +338,7 @@ class Stage:
         return {
             "definition": npc.definition.id,
             **npc.save(self._clock.now_s()),
-            "actions": self._scene.hands.tracker.save(npc_id),
+            "actions": self._scene.calls.tracker.save(npc_id),
         }
 
     def load(self, saved: Mapping[str, Any], definition_of: Callable[[str], NpcDefinition]) -> None:
@@ -400,7 +400,7 @@ class Stage:
     def check_load(self, loaded: LoadedNpcs) -> None:
         """Raise NpcBrainError unless `apply_load` can follow at once."""
         self._check_room(len(loaded.actors.keys() - self._actors.keys()))
-        self._scene.hands.tracker.check(loaded.actions)
+        self._scene.calls.tracker.check(loaded.actions)
 
     def apply_load(self, loaded: LoadedNpcs) -> list[int]:
         """Put all loaded NPCs on the stage at once; then call `announce_loaded` for each.
@@ -411,7 +411,7 @@ class Stage:
             known = self._actors.get(npc_id)
             for turn in list(known.turns.values()) if known else ():
                 turn.cancel("loaded")
-        self._scene.hands.replace_actions(loaded.actions)
+        self._scene.calls.replace_actions(loaded.actions)
         self._actors.update(loaded.actors)
         return self._store.replace_sets(loaded.memories)
 
@@ -429,7 +429,7 @@ class Stage:
         self._is_closed = True
         self.cancel_all_turns("closed")
         for npc_id in list(self._actors):
-            self._scene.hands.drop(npc_id)
+            self._scene.calls.drop(npc_id)
         self._actors.clear()
         for task in list(self._tasks):
             task.cancel()
@@ -474,33 +474,35 @@ class Stage:
     ) -> None:
         """Add one saved NPC to `loaded`; raises NpcBrainError."""
         npc = self._make(npc_id, definition)
-        loaded.actions[npc_id] = self._scene.hands.tracker.loaded(npc_id, entry.get("actions"))
+        loaded.actions[npc_id] = self._scene.calls.tracker.loaded(npc_id, entry.get("actions"))
         try:
             loaded.memories[npc_id] = npc.restore(entry, self._clock.now_s())
         except NpcBrainError as error:
             raise _damaged(npc_id, error.message) from error
         loaded.actors[npc_id] = _Actor(npc)
 
-    def _begin(self, actor: _Actor, prospect: Prospect, limit_s: float, priority: int = 0) -> Turn:
+    def _begin(
+        self, actor: _Actor, request: TurnRequest, limit_s: float, priority: int = 0
+    ) -> Turn:
         self._last_turn_id += 1
         self.num_turns += 1
         npc_id = actor.npc.npc_id
         turn = Turn(
             self._last_turn_id,
             actor.npc,
-            prospect,
+            request,
             notify=lambda event: self._told(actor, event),
             clock=self._clock,
             deadline_s=self._clock.now_s() + limit_s,
             priority=priority,
         )
         actor.turns[turn.turn_id] = self._turns[turn.turn_id] = turn
-        task = turn.start(actor.floor, self._responder.respond, lambda: self.world)
+        task = turn.start(actor.queue, self._responder.respond, lambda: self.world)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        if prospect.cause != "hear":
+        if request.cause != "hear":
             turn.announce()
-        _log.debug("turn %d of %s: %s", turn.turn_id, npc_id, prospect.cause)
+        _log.debug("turn %d of %s: %s", turn.turn_id, npc_id, request.cause)
         return turn
 
     def _tick(self, actor: _Actor) -> None:
@@ -565,28 +567,28 @@ class Stage:
             _log.warning("npc %s: %s", actor.npc.npc_id, fault)
         carried = self._scene.carry_out(actor.npc, step, speaker_id)
         actor.pending += [(end, speaker_id) for end in carried.ended]
-        num_waiting = sum(turn.prospect.cause == "state" for turn in actor.turns.values())
+        num_waiting = sum(turn.request.cause == "state" for turn in actor.turns.values())
         if carried.lines and num_waiting < MAX_OWN_LINES:
-            prospect = Prospect("state", speaker_id, lines=tuple(carried.lines))
-            self._begin(actor, prospect, OWN_DEADLINE_S)
+            request = TurnRequest("state", speaker_id, lines=tuple(carried.lines))
+            self._begin(actor, request, OWN_DEADLINE_S)
 
     def _ended(self, action: Action) -> None:
         """An action came to its end: the machine reacts, and the NPC speaks of it if it should."""
-        hands = self._scene.hands
-        is_awaited = hands.is_awaited(action.action_id)
-        is_unspoken = action.action_id in hands.unspoken
-        speaker_id = hands.unspoken.pop(action.action_id, None)
+        calls = self._scene.calls
+        is_awaited = calls.is_awaited(action.action_id)
+        is_unspoken = action.action_id in calls.unspoken
+        speaker_id = calls.unspoken.pop(action.action_id, None)
         actor = self._actors.get(action.npc_id)
         if actor is None:
             return
         tool = self._scene.tools.get(action.tool)
         result = action_result(tool, action, self.world)
-        outcome = Performed(tool, action.args, result, was_requested=True)
+        outcome = CallOutcome(tool, action.args, result, was_requested=True)
         num_turns = self.num_turns
         self._raise(actor.npc, tool_end(outcome), speaker_id)
         has_spoken = self.num_turns > num_turns
         if is_unspoken and not is_awaited and not has_spoken and action.status != "cancelled":
-            self._begin(actor, Prospect("action", speaker_id, outcome=outcome), OWN_DEADLINE_S)
+            self._begin(actor, TurnRequest("action", speaker_id, outcome=outcome), OWN_DEADLINE_S)
 
     def _in_background(self, work: Any) -> None:
         task = asyncio.ensure_future(work)

@@ -19,10 +19,10 @@ from npc_brain.decision.events import (
     TurnEnded,
     TurnStarted,
 )
-from npc_brain.decision.floor import Floor
-from npc_brain.decision.hands import Performed
+from npc_brain.decision.outcome_lines import fallback_line
+from npc_brain.decision.tool_calls import CallOutcome
+from npc_brain.decision.turn_queue import TurnQueue
 from npc_brain.decision.utterance import IndiscreetLineError, Utterance
-from npc_brain.decision.wording import fallback_line
 from npc_brain.inference.chat import Sound
 from npc_brain.npc.npc import Npc
 from npc_brain.world.world import World
@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Prospect:
+class TurnRequest:
     """What a turn is about.
 
     Attributes:
@@ -48,7 +48,7 @@ class Prospect:
     speaker_id: str | None = None
     text: str = ""
     sound: Sound | None = None
-    outcome: Performed | None = None
+    outcome: CallOutcome | None = None
     lines: tuple[str, ...] = ()
 
 
@@ -68,7 +68,7 @@ class Turn:
         self,
         turn_id: int,
         npc: Npc,
-        prospect: Prospect,
+        request: TurnRequest,
         *,
         notify: Callable[[StageEvent], None],
         clock: Clock,
@@ -77,7 +77,7 @@ class Turn:
     ) -> None:
         self.turn_id = turn_id
         self.npc = npc
-        self.prospect = prospect
+        self.request = request
         self.priority = priority
         self.asked_s = clock.now_s()
         self.deadline_s = deadline_s
@@ -92,14 +92,17 @@ class Turn:
 
     def announce(self) -> None:
         """Tell that the turn begins."""
-        prospect = self.prospect
-        self._notify(TurnStarted(self.turn_id, prospect.cause, prospect.speaker_id))
+        request = self.request
+        self._notify(TurnStarted(self.turn_id, request.cause, request.speaker_id))
 
     def start(
-        self, floor: Floor, respond: Callable[["Turn"], Awaitable[None]], world: Callable[[], World]
+        self,
+        queue: TurnQueue,
+        respond: Callable[["Turn"], Awaitable[None]],
+        world: Callable[[], World],
     ) -> asyncio.Task[None]:
-        """Begin: wait for the floor, then `respond`; all of it within the deadline."""
-        self._task = asyncio.create_task(self._run(floor, respond, world))
+        """Begin: wait in the queue, then `respond`; all of it within the deadline."""
+        self._task = asyncio.create_task(self._run(queue, respond, world))
         return self._task
 
     def cancel(self, detail: str = "") -> None:
@@ -133,18 +136,18 @@ class Turn:
             utterance.add("\N{HORIZONTAL ELLIPSIS}")
             utterance.close("model")
         else:
-            values = self.npc.values(world, self.prospect.speaker_id)
+            values = self.npc.values(world, self.request.speaker_id)
             lines = self.outcome_lines or self.npc.node.fallback
             try:
                 self.say(fallback_line(lines, values, self.npc.rng), "fallback")
             except IndiscreetLineError:  # what was filled in
                 self.say(LAST_RESORT, "fallback")
 
-    def used(self, performed: Performed) -> None:
+    def used(self, outcome: CallOutcome) -> None:
         """Note a call and what came of it."""
-        result = performed.result
+        result = outcome.result
         self.tools.append(
-            ToolUsed(performed.tool.name, performed.args, result.ok, result.text, result.reason)
+            ToolUsed(outcome.tool.name, outcome.args, result.ok, result.text, result.reason)
         )
 
     def finish(self, detail: str = "") -> None:
@@ -156,19 +159,22 @@ class Turn:
             self._end("fallback" if line.source == "fallback" else "said", detail)
 
     async def _run(
-        self, floor: Floor, respond: Callable[["Turn"], Awaitable[None]], world: Callable[[], World]
+        self,
+        queue: TurnQueue,
+        respond: Callable[["Turn"], Awaitable[None]],
+        world: Callable[[], World],
     ) -> None:
         detail = ""
         try:
             async with asyncio.timeout(max(0.0, self.deadline_s - self._clock.now_s())):
-                async with floor.taken(self.priority):
+                async with queue.taken(self.priority):
                     await respond(self)
         except TimeoutError:
             detail = "deadline"
         except IndiscreetLineError as error:
             _log.warning("turn %d of %s: %s", self.turn_id, self.npc.npc_id, error)
             detail = "indiscreet"
-            if self.prospect.cause == "state":  # nobody waits for an answer
+            if self.request.cause == "state":  # nobody waits for an answer
                 self._end("silent", detail)
                 return
         except BaseException as error:  # native code panics with others than `Exception`

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from npc_brain.memory.blackboard import BlackboardError, Kind, as_kind
+from npc_brain.npc.compile import is_event, kinds_of, reaction_key, walk_states
 from npc_brain.npc.definition import (
     Effect,
     Heard,
@@ -23,7 +24,6 @@ from npc_brain.npc.effects import OWN_EFFECTS, Compute, EffectError, Use, parse_
 from npc_brain.npc.expressions import RESERVED_NAMES, ExpressionError, Uses, did_you_mean
 from npc_brain.npc.guards import compile_guard
 from npc_brain.npc.line_checks import check_lines
-from npc_brain.npc.machine import is_event, kinds_of, reaction_key, walk_states
 from npc_brain.npc.size_checks import check_sizes
 from npc_brain.npc.source import DocPath, Problem, Source
 from npc_brain.patterns import MAX_TOTAL_SIZE, PatternError, compiled

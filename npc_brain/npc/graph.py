@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from npc_brain.npc.compile import walk_states
 from npc_brain.npc.definition import Heard, NpcDefinition, State, Transition
-from npc_brain.npc.machine import walk_states
 
 MAX_LABEL_CHARS = 60
 _UNSAFE_IN_MERMAID = re.compile(r'[":;#{}<>\n]')

@@ -9,10 +9,10 @@ not known here; of a list of such lines, one whose fields are all there is said.
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from npc_brain.npc.compile import walk_states
 from npc_brain.npc.definition import DEFAULT_FALLBACK, Effect, NpcDefinition, State
 from npc_brain.npc.effects import OWN_EFFECTS, PLACEHOLDER, placeholders
 from npc_brain.npc.expressions import did_you_mean
-from npc_brain.npc.machine import walk_states
 from npc_brain.npc.secrets import spelled_secret
 from npc_brain.npc.source import DocPath, Problem, Source
 

@@ -1,243 +1,368 @@
-"""A definition compiled into the tables that `npc.state_machine` runs on.
+"""The state machine of an NPC: data in, data out.
 
-Everything is resolved once per file and shared by all its NPCs: what a nested state takes over from
-its parents, which transitions apply in it and in which order, and the states on its path.
+A `Machine` is compiled once per file and shared; an NPC is a `MachineState`, a small value. Each
+method takes a state, what can be seen (`Scope`) and the time, and returns a `Step`: the new state
+and what has to be done, in order. Nothing is called, waited for or stored here; the caller applies
+`Assign` to its blackboard, says lines and uses tools.
+
+The rules, for those who know statecharts (SCXML, https://www.w3.org/TR/scxml/, section 3.13):
+
+- A step runs to completion: guards and timers that are due, the event, guards that have become true
+  by it, events that were raised, until nothing moves. At most `MAX_CHAIN` moves are made in a step.
+- The innermost state's transitions come first, then its parents'; each in authored order, the
+  first whose guard holds is taken.
+- A transition leaves states up to the nearest one that contains both the active state and the
+  target, then enters downwards, on to `initial`. A target that is active already is left and
+  entered anew. So a parent's transition to one of its own children does not leave the parent.
+- Effects come as `exit` from the inside out, `do`, `enter` from the outside in.
+- `after` counts from the entry of its state. Due with a guard that does not hold, it waits for it.
+- An event that no active state declares, or whose guards do not hold, changes nothing.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+import math
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
-from npc_brain.errors import DefinitionError
-from npc_brain.memory.blackboard import Kind, kind_of
-from npc_brain.npc.definition import (
-    DEFAULT_FALLBACK,
-    EVENT_NAME,
-    Heard,
-    NpcDefinition,
-    State,
-    Transition,
-    duration_s,
-)
-from npc_brain.npc.effects import AuthoredEffect, parse_effects
-from npc_brain.npc.guards import Guard, compile_guard
+from npc_brain.errors import DefinitionError, ErrorCode, NpcBrainError
+from npc_brain.memory.blackboard import BlackboardError, Kind, as_kind
+from npc_brain.npc.compile import Move, Node, Reaction, compile_nodes, kinds_of
+from npc_brain.npc.definition import NpcDefinition
+from npc_brain.npc.effects import Assign, AuthoredEffect, Compute, OutwardEffect, Raise
+from npc_brain.npc.expressions import EvaluationError, Scope
+from npc_brain.npc.secrets import Secrets
 from npc_brain.tools.spec import Tool
+from npc_brain.world.model import Scalar
+
+MAX_CHAIN = 32
+"""Moves and events in one step, so that guards that lead in a circle end."""
+
+MAX_ELAPSED_S = 1e12
+"""Of a saved state."""
+
+SPAWN = "spawn"
+HEARD = "heard"
+CONVERSATION_ENDED = "conversation_ended"
+BUILT_IN_EVENTS = (SPAWN, HEARD, CONVERSATION_ENDED)
+"""Events that are raised without the game or a tool."""
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
-    """One way on: by event, as soon as a guard holds, or after a time.
+class MachineState:
+    """Where an NPC is in its machine.
 
     Attributes:
-        label: What `npc.state` gives as the event: its name, the guard, or `after 120s`.
-        to: The target; None stays without leaving the state.
-    """
-
-    label: str
-    to: str | None
-    guard: Guard | None
-    do: tuple[AuthoredEffect, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Timer:
-    """A move open once the state at `level` of the path has lasted `after_s`."""
-
-    level: int
-    after_s: float
-    move: Move
-
-
-@dataclass(frozen=True, slots=True)
-class Reaction:
-    """A compiled `heard` entry.
-
-    Attributes:
-        key: Names the entry in saved games: it does not change when entries are added or moved.
-    """
-
-    key: str
-    heard: Heard
-    guard: Guard | None
-    move: Move
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A state with all that applies in it.
-
-    Attributes:
-        path: Names from the outermost state to this one.
-        leaf: The state entered when this one is: itself, or by `initial` inwards.
-        prompts: Of the path, outermost first; empty ones left out.
-        moves: By event, the innermost state's first.
-        watches: Moves taken as soon as their guard holds, the innermost state's first.
-        timers: Moves by time, of the whole path.
-        reactions: Of this state alone, in authored order.
-        fallback: Lines for when there is no other answer.
-        is_watching: Whether a change of the blackboard or of an inventory alone can move it.
+        name: The innermost active state.
+        entered_at_s: When each state of its path was entered, outermost first.
+        used: Keys of the reactions marked `once` that have been taken.
+        next_due_s: When a timer is due next; infinite when none is running. Until then, and while
+            neither blackboard nor inventories change, a tick has nothing to do.
     """
 
     name: str
-    path: tuple[str, ...]
-    leaf: str
-    prompts: tuple[str, ...]
-    tools: tuple[str, ...]
-    mind: Literal["model", "scripted"]
-    emotion: str | None
-    enter: tuple[AuthoredEffect, ...]
-    exit: tuple[AuthoredEffect, ...]
-    moves: Mapping[str, tuple[Move, ...]]
-    watches: tuple[Move, ...]
-    timers: tuple[Timer, ...]
-    reactions: tuple[Reaction, ...]
-    fallback: tuple[str, ...]
-    is_watching: bool
+    entered_at_s: tuple[float, ...]
+    used: frozenset[str] = frozenset()
+    next_due_s: float = math.inf
+
+    def to_json(self, now_s: float) -> dict[str, Any]:
+        """The state as JSON; times are kept as time elapsed until `now_s`."""
+        return {
+            "state": self.name,
+            "elapsed_s": [now_s - entered for entered in self.entered_at_s],
+            "used": sorted(self.used),
+        }
 
 
-def walk_states(
-    states: Mapping[str, State], path: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], State]]:
-    """Each state with its path of names, parents before their children."""
-    for name, state in states.items():
-        yield (*path, name), state
-        yield from walk_states(state.states, (*path, name))
+@dataclass(frozen=True, slots=True)
+class Transitioned:
+    """A transition that was made; `from_state` is None at the start."""
+
+    from_state: str | None
+    to_state: str
+    event: str
 
 
-def is_event(key: str) -> bool:
-    """Whether a key of `on` names an event; else it is a guard."""
-    return EVENT_NAME.fullmatch(key) is not None
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What came of one input.
+
+    Attributes:
+        transitions: In order.
+        effects: To carry out in order.
+        ignored: Events that no transition was taken for.
+        faults: What went wrong in the author's tables or the event's data; for the log.
+    """
+
+    state: MachineState
+    transitions: tuple[Transitioned, ...] = ()
+    effects: tuple[OutwardEffect, ...] = ()
+    ignored: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
 
 
-def kinds_of(definition: NpcDefinition) -> dict[str, Kind]:
-    """The types of the blackboard keys."""
-    return {key: kind_of(value) for key, value in definition.blackboard.items()}
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class Machine:
+    """A compiled state machine; immutable, made by `compile_machine`."""
+
+    nodes: Mapping[str, Node]
+    kinds: Mapping[str, Kind]
+    initial: str
+    secrets: Secrets
+
+    @property
+    def tool_names(self) -> frozenset[str]:
+        """Tools that are legal in some state."""
+        return frozenset(name for node in self.nodes.values() for name in node.tools)
+
+    def node(self, state: MachineState) -> Node:
+        """All that applies in a state."""
+        return self.nodes[state.name]
+
+    def start(self, scope: Scope, now_s: float) -> Step:
+        """Enter the initial state, then handle `spawn`."""
+        run = _Run(self, scope, now_s)
+        run.enter_initial()
+        run.queue.append((SPAWN,))
+        return run.finish()
+
+    def handle(
+        self, state: MachineState, event: str, scope: Scope, now_s: float, *, alias: str = ""
+    ) -> Step:
+        """React to an event, whose data are `scope.event`.
+
+        Args:
+            state: Where the NPC is.
+            event: Any name; one that the machine does not declare is ignored.
+            scope: What can be seen.
+            now_s: The time by the clock that the NPC was started with.
+            alias: Another name of the same event, tried when the first leads nowhere.
+        """
+        run = _Run(self, scope, now_s, state)
+        run.queue.append((event, alias) if alias else (event,))
+        return run.finish()
+
+    def react(self, state: MachineState, reaction: Reaction, scope: Scope, now_s: float) -> Step:
+        """Do what a `heard` entry of the active states asks for: its `do`, then its `to`.
+
+        If the state that has the entry was left since it matched, `to` is not a way out any more.
+        """
+        run = _Run(self, scope, now_s, state)
+        if reaction.heard.once:
+            run.used = run.used | {reaction.key}
+        move = reaction.move
+        run.take(move if self.is_open(state, reaction) else replace(move, to=None))
+        return run.finish()
+
+    def is_open(self, state: MachineState, reaction: Reaction) -> bool:
+        """Whether `reaction` belongs to one of the active states."""
+        path = self.node(state).path
+        return any(reaction is each for name in path for each in self.nodes[name].reactions)
+
+    def tick(self, state: MachineState, scope: Scope, now_s: float) -> Step:
+        """Fire timers that are due and guard transitions that hold."""
+        return _Run(self, scope, now_s, state).finish()
+
+    def restore(self, saved: Mapping[str, Any], now_s: float) -> MachineState:
+        """The state of `MachineState.to_json`, with its timers running on from `now_s`.
+
+        A state that the file no longer has becomes the initial one: a patched game must load old
+        saves.
+
+        Raises:
+            NpcBrainError: `saved` is not such a value (`bad_blob`).
+        """
+        keys = ("state", "used", "elapsed_s")
+        match [saved.get(key) for key in keys] if isinstance(saved, dict) else []:
+            case [str(name), [*used_keys], [*times]] if all(
+                isinstance(key, str) for key in used_keys
+            ) and all(map(_is_time, times)):
+                used, elapsed = frozenset(used_keys), [float(seconds) for seconds in times]
+            case _:
+                raise NpcBrainError(
+                    "a saved machine state is damaged: it has no state, no used reactions or no "
+                    "times",
+                    code=ErrorCode.BAD_BLOB,
+                )
+        node = self.nodes.get(name)
+        if node is None or node.leaf != name:
+            node, elapsed = self.nodes[self.nodes[self.initial].leaf], []
+        elapsed += [0.0] * (len(node.path) - len(elapsed))
+        entered = tuple(now_s - max(0.0, seconds) for seconds in elapsed[: len(node.path)])
+        return MachineState(node.name, entered, used, _next_due_s(node, entered, now_s - 1e-9))
 
 
-def reaction_key(state: str, heard: Heard) -> str:
-    """See `Reaction.key`."""
-    words = (*heard.like, *heard.keywords, heard.pattern or "")
-    return f"{state}: {words[0]}" if words else state
-
-
-def compile_nodes(definition: NpcDefinition, tools: Mapping[str, Tool]) -> dict[str, Node]:
-    """The nodes of a definition by state name.
-
-    Args:
-        definition: One that `npc.checks` finds no mistakes in.
-        tools: The tools there are, by name.
+def compile_machine(definition: NpcDefinition, tools: Mapping[str, Tool]) -> Machine:
+    """Compile a definition that has been checked.
 
     Raises:
-        DefinitionError: The first mistake that makes a table impossible.
+        DefinitionError: It has a mistake after all, for example a tool that is not registered.
     """
-    compiler = _Compiler(definition, tools)
-    for path, state in walk_states(definition.states):
-        compiler.add(path, state)
-    return compiler.nodes
-
-
-@dataclass(slots=True)
-class _Compiler:
-    definition: NpcDefinition
-    tools: Mapping[str, Tool]
-    nodes: dict[str, Node] = field(default_factory=dict)
-    kinds: dict[str, Kind] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.kinds = kinds_of(self.definition)
-
-    def add(self, path: tuple[str, ...], state: State) -> None:
-        """Add the node of `state`; those of its parents are there already."""
-        name = path[-1]
-        if name in self.nodes:
-            raise DefinitionError(f"two states are called `{name}`")
-        parent = self.nodes[path[-2]] if len(path) > 1 else None
-        tools = state.tools if state.tools is not None else parent.tools if parent else ()
-        watches = [
-            move
-            for key, transitions in state.on.items()
-            if not is_event(key)
-            for move in self._moves(key, transitions)
+    try:
+        nodes = compile_nodes(definition, tools)
+        targets = [definition.initial] + [
+            move.to for node in nodes.values() for move in _all_moves(node) if move.to is not None
         ]
-        watches += parent.watches if parent else ()
-        timers = (*self._timers(len(path) - 1, state), *(parent.timers if parent else ()))
-        self.nodes[name] = Node(
-            name=name,
-            path=path,
-            leaf=_leaf(name, state),
-            prompts=(
-                *(parent.prompts if parent else ()),
-                *((state.prompt,) if state.prompt else ()),
-            ),
-            tools=tuple(tools),
-            mind=state.mind or (parent.mind if parent else "model"),
-            emotion=state.emotion or (parent.emotion if parent else None),
-            enter=parse_effects(state.enter, self.kinds, self.tools, has_event=False),
-            exit=parse_effects(state.exit, self.kinds, self.tools, has_event=False),
-            moves=self._event_moves(state, parent),
-            watches=tuple(watches),
-            timers=timers,
-            reactions=tuple(self._reaction(name, heard) for heard in state.heard),
-            fallback=self._fallback(path),
-            is_watching=bool(watches) or any(timer.move.guard for timer in timers),
+        for target in targets:
+            if target not in nodes:
+                raise DefinitionError(f"unknown state `{target}`")
+    except (DefinitionError, ValueError) as error:
+        hint = getattr(error, "hint", "")
+        raise DefinitionError(f"{definition.id}: {error}", hint=hint) from error
+    secrets = Secrets(definition.persona.secrets)
+    return Machine(nodes, kinds_of(definition), definition.initial, secrets)
+
+
+def tool_end_event(tool: Tool, *, is_done: bool) -> tuple[str, str]:
+    """The event raised when a tool call ends, and its alias (empty when it has none).
+
+    `TOOL_done` or `TOOL_failed`; the tool's own `done_event` is another name of the former.
+    """
+    return (f"{tool.name}_done", tool.done_event) if is_done else (f"{tool.name}_failed", "")
+
+
+def _is_time(value: Any) -> bool:
+    """Whether `value` is a finite number of seconds that a game can have lasted."""
+    return isinstance(value, int | float) and abs(value) < MAX_ELAPSED_S
+
+
+def _all_moves(node: Node) -> list[Move]:
+    moves = [move for group in node.moves.values() for move in group]
+    moves += node.watches
+    moves += [timer.move for timer in node.timers]
+    return moves + [reaction.move for reaction in node.reactions]
+
+
+def _next_due_s(node: Node, entered_at_s: Sequence[float], now_s: float) -> float:
+    next_s = math.inf
+    for timer in node.timers:
+        due_s = entered_at_s[timer.level] + timer.after_s
+        if now_s < due_s < next_s:
+            next_s = due_s
+    return next_s
+
+
+class _Run:
+    """One step while it is being made."""
+
+    def __init__(
+        self, machine: Machine, scope: Scope, now_s: float, state: MachineState | None = None
+    ) -> None:
+        self._machine = machine
+        self._scope = scope
+        self._now_s = now_s
+        self._state = state
+        self._name = state.name if state else ""
+        self._entered = state.entered_at_s if state else ()
+        self.used = state.used if state else frozenset()
+        self.queue: deque[tuple[str, ...]] = deque()
+        self._values: dict[str, Scalar] | None = None
+        self._transitions: list[Transitioned] = []
+        self._effects: list[OutwardEffect] = []
+        self._ignored: list[str] = []
+        self._faults: list[str] = []
+
+    def enter_initial(self) -> None:
+        """Enter the machine from outside."""
+        leaf = self._machine.nodes[self._machine.initial].leaf
+        self._enter(self._machine.nodes[leaf], 0)
+        self._transitions.append(Transitioned(None, leaf, SPAWN))
+
+    def finish(self) -> Step:
+        """Run to completion and give the result."""
+        for _ in range(MAX_CHAIN):
+            if move := self._spontaneous():
+                self.take(move)
+            elif self.queue:
+                self._dispatch(self.queue.popleft())
+            else:
+                break
+        else:
+            if self.queue or self._spontaneous():
+                self._faults.append(
+                    f"stopped after {MAX_CHAIN} moves at once in state `{self._name}`: "
+                    "guards or raised events lead in a circle"
+                )
+        return Step(
+            self._final_state(),
+            tuple(self._transitions),
+            tuple(self._effects),
+            tuple(self._ignored),
+            tuple(self._faults),
         )
 
-    def _event_moves(self, state: State, parent: Node | None) -> dict[str, tuple[Move, ...]]:
-        moves = dict(parent.moves) if parent else {}
-        for event, transitions in state.on.items():
-            if is_event(event):
-                moves[event] = (*self._moves(event, transitions), *moves.get(event, ()))
-        return moves
+    def take(self, move: Move) -> None:
+        """Make one move."""
+        if move.to is None:
+            self._apply(move.do)
+            return
+        nodes = self._machine.nodes
+        source, target = nodes[self._name], nodes[move.to]
+        kept = 0
+        for a, b in zip(source.path, target.path[:-1], strict=False):
+            if a != b:
+                break
+            kept += 1
+        for name in reversed(source.path[kept:]):
+            self._apply(nodes[name].exit)
+        self._apply(move.do)
+        leaf = nodes[target.leaf]
+        self._enter(leaf, kept)
+        self._transitions.append(Transitioned(source.name, leaf.name, move.label))
 
-    def _moves(self, key: str, transitions: tuple[Transition, ...]) -> list[Move]:
-        has_event = is_event(key)
-        moves = []
-        for transition in transitions:
-            source = transition.guard
-            if not has_event:
-                source = f"({key}) and ({source})" if source else key
-            moves.append(
-                Move(
-                    label=key,
-                    to=transition.to,
-                    guard=self._guard(source, has_event),
-                    do=parse_effects(transition.do, self.kinds, self.tools, has_event=has_event),
-                )
-            )
-        return moves
+    def _enter(self, leaf: Node, kept: int) -> None:
+        self._name = leaf.name
+        added = len(leaf.path) - kept
+        self._entered = (*self._entered[:kept], *((self._now_s,) * added))
+        for name in leaf.path[kept:]:
+            self._apply(self._machine.nodes[name].enter)
 
-    def _timers(self, level: int, state: State) -> list[Timer]:
-        timers = []
-        for duration, transitions in state.after.items():
-            for transition in transitions:
-                do = parse_effects(transition.do, self.kinds, self.tools, has_event=False)
-                guard = self._guard(transition.guard, has_event=False)
-                move = Move(f"after {duration}", transition.to, guard, do)
-                timers.append(Timer(level, duration_s(duration), move))
-        return sorted(timers, key=lambda timer: timer.after_s)
+    def _spontaneous(self) -> Move | None:
+        """A guard transition that holds, else a timer that is due and whose guard holds."""
+        node = self._machine.nodes[self._name]
+        for move in node.watches:
+            if move.guard is not None and move.guard.evaluate(self._scope):
+                return move
+        for timer in node.timers:
+            if self._entered[timer.level] + timer.after_s <= self._now_s and (
+                timer.move.guard is None or timer.move.guard.evaluate(self._scope)
+            ):
+                return timer.move
+        return None
 
-    def _reaction(self, state: str, heard: Heard) -> Reaction:
-        guard = self._guard(heard.guard, has_event=False)
-        do = parse_effects(heard.do, self.kinds, self.tools, has_event=False)
-        move = Move("heard", heard.to, None, do)
-        return Reaction(reaction_key(state, heard), heard, guard, move)
+    def _dispatch(self, names: tuple[str, ...]) -> None:
+        moves = self._machine.nodes[self._name].moves
+        for name in names:
+            for move in moves.get(name, ()):
+                if move.guard is None or move.guard.evaluate(self._scope):
+                    self.take(move)
+                    return
+        self._ignored.append(names[0])
 
-    def _guard(self, source: str | None, has_event: bool) -> Guard | None:
-        return compile_guard(source, self.kinds, has_event=has_event) if source else None
+    def _apply(self, effects: tuple[AuthoredEffect, ...]) -> None:
+        for effect in effects:
+            if isinstance(effect, Compute):
+                self._compute(effect)
+            elif isinstance(effect, Raise):
+                self.queue.append((effect.event,))
+            else:
+                self._effects.append(effect)
 
-    def _fallback(self, path: tuple[str, ...]) -> tuple[str, ...]:
-        lines = self.definition.lines.fallback
-        for name in (*reversed(path), DEFAULT_FALLBACK):
-            if name in lines:
-                return lines[name]
-        return ()
+    def _compute(self, effect: Compute) -> None:
+        key = effect.key
+        try:
+            value = as_kind(effect.expression.evaluate(self._scope), self._machine.kinds[key])
+        except (EvaluationError, BlackboardError) as error:
+            self._faults.append(f"`{key}` was not set in state `{self._name}`: {error}")
+            return
+        if self._values is None:
+            self._values = dict(self._scope.blackboard)
+            self._scope = replace(self._scope, blackboard=self._values)
+        if value != self._values[key]:
+            self._values[key] = value
+            self._effects.append(Assign(key, value))
 
-
-def _leaf(name: str, state: State) -> str:
-    while state.initial is not None:
-        if state.initial not in state.states:
-            raise DefinitionError(f"`initial: {state.initial}` is not a state within `{name}`")
-        name, state = state.initial, state.states[state.initial]
-    if state.states:
-        raise DefinitionError(f"state `{name}` has states within it and no `initial`")
-    return name
+    def _final_state(self) -> MachineState:
+        due_s = _next_due_s(self._machine.nodes[self._name], self._entered, self._now_s)
+        final = MachineState(self._name, self._entered, self.used, due_s)
+        return self._state if final == self._state and self._state else final

@@ -13,11 +13,11 @@ from npc_brain.errors import ErrorCode, NpcBrainError
 from npc_brain.memory.blackboard import Blackboard
 from npc_brain.memory.store import MemoryStore
 from npc_brain.memory.transcript import Transcript
+from npc_brain.npc.compile import Node, Reaction
 from npc_brain.npc.definition import NpcDefinition
 from npc_brain.npc.effects import Assign
 from npc_brain.npc.expressions import Scope
-from npc_brain.npc.machine import Node, Reaction
-from npc_brain.npc.state_machine import Machine, MachineState, Step
+from npc_brain.npc.machine import Machine, MachineState, Step
 from npc_brain.world.model import Scalar
 from npc_brain.world.world import World
 

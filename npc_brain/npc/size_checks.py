@@ -6,8 +6,8 @@ of sentences to encode, or of secrets to look for in each line, would be paid fo
 
 from collections.abc import Iterator
 
+from npc_brain.npc.compile import walk_states
 from npc_brain.npc.definition import NpcDefinition
-from npc_brain.npc.machine import walk_states
 from npc_brain.npc.source import DocPath, Problem, Source
 
 MAX_STATES = 500

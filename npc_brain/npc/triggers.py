@@ -12,10 +12,10 @@ entry that was taken before.
 import re
 from collections.abc import Callable, Collection, Mapping
 
+from npc_brain.npc.compile import Node, Reaction
 from npc_brain.npc.definition import Heard
 from npc_brain.npc.expressions import Scope
-from npc_brain.npc.machine import Node, Reaction
-from npc_brain.npc.state_machine import Machine, MachineState
+from npc_brain.npc.machine import Machine, MachineState
 from npc_brain.patterns import compiled
 from npc_brain.understanding.matching import Encoder, MeaningMatcher
 

@@ -19,13 +19,13 @@ from npc_brain.decision.events import (
     TurnEnded,
     TurnStarted,
 )
-from npc_brain.decision.mind import Mind
+from npc_brain.decision.models import Models
 from npc_brain.decision.stage import LoadedNpcs, Stage
 from npc_brain.errors import ErrorCode, NpcBrainError, SessionError
 from npc_brain.inference.chat import BackendStats, Picture, Sound
 from npc_brain.npc.definition import NpcDefinition
+from npc_brain.npc.machine import SPAWN
 from npc_brain.npc.npc_files import NpcLibrary
-from npc_brain.npc.state_machine import SPAWN
 from npc_brain.protocol import messages as m
 from npc_brain.session.registry import Outbox, Reply, Work
 from npc_brain.session.saved_state import pack_npc, pack_state, unpack_state
@@ -48,7 +48,7 @@ class StageSession:
         session_id: str,
         outbox: Outbox,
         *,
-        mind: Mind,
+        models: Models,
         library: NpcLibrary,
         clock: Clock,
         limits: m.Limits,
@@ -56,14 +56,14 @@ class StageSession:
     ) -> None:
         self.session_id = session_id
         self._outbox: Outbox | None = outbox
-        self._mind = mind
+        self._models = models
         self._library = library
         self._clock = clock
         self._started_s = clock.now_s()
         self._num_sessions = num_sessions
         self.stage = Stage(
             self,
-            mind,
+            models,
             clock,
             max_npcs=limits.max_npcs,
             max_queued_turns=limits.max_queued_turns,
@@ -303,7 +303,7 @@ class StageSession:
         )
 
     def _backend_stats(self) -> BackendStats:
-        backend = self._mind.backend
+        backend = self._models.backend
         try:
             return BackendStats() if backend is None else backend.stats
         except Exception:  # of native code; the other counters are still reported

@@ -12,13 +12,13 @@ from typing import Any
 
 from npc_brain.cache import cache_dir
 from npc_brain.clock import FakeClock
-from npc_brain.decision.mind import Mind
+from npc_brain.decision.models import Models
 from npc_brain.decision.stage import Stage
 from npc_brain.errors import ScenarioError
 from npc_brain.inference.backends.scripted import ScriptedBackend, ScriptedReply
 from npc_brain.inference.chat import Backend, FunctionCall
 from npc_brain.npc.definition import NpcDefinition, duration_s
-from npc_brain.npc.state_machine import compile_machine
+from npc_brain.npc.machine import compile_machine
 from npc_brain.testing.expectations import Seen, broken_rules
 from npc_brain.testing.game import ScenarioGame, spelt
 from npc_brain.testing.recording import ReplayBackend
@@ -68,13 +68,13 @@ async def _run(scenario: Scenario, backend: Backend | None) -> Result:
     given = scenario.spec.given
     clock = FakeClock()
     model = None if given.model == () else backend or _scripted(given, clock)
-    mind = Mind(LexicalEncoder(), model)
+    models = Models(LexicalEncoder(), model)
     game = ScenarioGame(scenario, clock)
-    stage = game.stage = Stage(game, mind, clock, seed=given.seed)
+    stage = game.stage = Stage(game, models, clock, seed=given.seed)
     result = Result(scenario, game.trace, model=model.model_name if model else "none")
     try:
         if given.encoder != "lexical":
-            await mind.use_encoder(_sentence_encoder(given.encoder))
+            await models.use_encoder(_sentence_encoder(given.encoder))
         await _populate(scenario, stage, game)
         for number, step in enumerate(scenario.spec.steps, start=1):
             game.begin_step(number)
@@ -86,8 +86,8 @@ async def _run(scenario: Scenario, backend: Backend | None) -> Result:
                 break
     finally:
         await stage.close()
-        mind.backend = None  # a shared one outlives the scenario
-        await asyncio.to_thread(mind.close)
+        models.backend = None  # a shared one outlives the scenario
+        await asyncio.to_thread(models.close)
     return result
 
 

@@ -14,10 +14,10 @@ from pydantic import BeforeValidator, Field, ValidationError
 from npc_brain.decision.events import Outcome, Source
 from npc_brain.errors import DefinitionError, ScenarioError, WorldError
 from npc_brain.files import is_file
+from npc_brain.npc.compile import walk_states
 from npc_brain.npc.definition import Authored, EventName, NpcDefinition, Strings, duration_s
 from npc_brain.npc.expressions import did_you_mean
 from npc_brain.npc.loader import load_definition
-from npc_brain.npc.machine import walk_states
 from npc_brain.npc.source import DocPath, Problem, problems_text, read_document
 from npc_brain.npc.source import Source as Places
 from npc_brain.patterns import PatternError, compiled

@@ -15,8 +15,8 @@ from typing import Any, Protocol
 
 from npc_brain.memory.store import MemoryStore
 from npc_brain.npc.loader import parse_definition
+from npc_brain.npc.machine import Step, compile_machine
 from npc_brain.npc.npc import Npc
-from npc_brain.npc.state_machine import Step, compile_machine
 from npc_brain.tools.registry import BUILT_INS
 from npc_brain.world.world import World
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from npc_brain.npc.compile import compile_nodes
 from npc_brain.npc.loader import load_definition
-from npc_brain.npc.machine import compile_nodes
 from npc_brain.npc.source import read_document
 from npc_brain.tools.registry import BUILT_INS
 from tests.bridges.mono import PACKAGE, STANDALONE, compile_csharp, needs_mono, run_mono

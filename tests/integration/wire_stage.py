@@ -3,7 +3,7 @@
 from functools import cache
 
 from npc_brain.clock import MonotonicClock
-from npc_brain.decision.mind import Mind
+from npc_brain.decision.models import Models
 from npc_brain.npc.npc_files import NpcLibrary
 from npc_brain.protocol.codec import DEFAULT_LIMITS
 from npc_brain.session.registry import Outbox
@@ -12,16 +12,16 @@ from npc_brain.understanding.lexical import LexicalEncoder
 
 
 @cache
-def _mind() -> Mind:
-    return Mind(LexicalEncoder())
+def _models() -> Models:
+    return Models(LexicalEncoder())
 
 
 def make_session(session_id: str, outbox: Outbox) -> StageSession:
-    """As the sidecar makes them, all of one process sharing a mind."""
+    """As the sidecar makes them, all of one process sharing the models."""
     return StageSession(
         session_id,
         outbox,
-        mind=_mind(),
+        models=_models(),
         library=NpcLibrary(None),
         clock=MonotonicClock(),
         limits=DEFAULT_LIMITS,

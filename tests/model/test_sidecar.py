@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from npc_brain import sidecar
-from npc_brain.sidecar import Sidecar, SidecarOptions
+from npc_brain.sidecar import Service, SidecarOptions
 from tests.integration.wire_server import RawPeer, hello
 from tests.pace import PATIENCE_S
 from tests.unit.inference import openai_server
@@ -20,7 +20,7 @@ async def test_a_server_that_comes_up_later_makes_the_sidecar_ready(
 ) -> None:
     monkeypatch.setattr(sidecar, "SERVER_RETRY_S", 0.05)
     port = free_port()
-    served = Sidecar(SidecarOptions(None, f"openai:http://127.0.0.1:{port}/v1", token="secret"))
+    served = Service(SidecarOptions(None, f"openai:http://127.0.0.1:{port}/v1", token="secret"))
     peer = RawPeer(await served.start())
     try:
         await peer.ask(hello("secret"))
@@ -34,7 +34,7 @@ async def test_a_server_that_comes_up_later_makes_the_sidecar_ready(
 
 
 async def test_a_model_that_cannot_think_is_told() -> None:
-    served = Sidecar(SidecarOptions(None, "smollm2-135m", token="secret", thinking_tokens=64))
+    served = Service(SidecarOptions(None, "smollm2-135m", token="secret", thinking_tokens=64))
     peer = RawPeer(await served.start())
     try:
         await peer.ask(hello("secret"))

@@ -104,7 +104,7 @@ async def test_broken_completions(owner: str, picks_tools: bool, server: BrokenS
             backend = OpenAIBackend(
                 f"openai:http://127.0.0.1:{port}/v1", num_parallel=2, picks_tools=picks_tools
             )
-            play.mind.backend = backend
+            play.models.backend = backend
             try:
                 server.completion = CASES[name]
                 await hear(play, "Hm, nice weather.", DEADLINE_MS)
@@ -116,7 +116,7 @@ async def test_broken_completions(owner: str, picks_tools: bool, server: BrokenS
                 error.add_note(f"completion: {name}")
                 raise
             finally:
-                play.mind.backend = None
+                play.models.backend = None
                 await asyncio.to_thread(backend.close)
 
 

@@ -112,7 +112,7 @@ async def test_a_turn_that_ends_stops_its_search(monkeypatch: pytest.MonkeyPatch
             await until(searching.is_set)
             turn.cancel()
             async with asyncio.timeout(PATIENCE_S):
-                await play.mind.query(lambda: None, "another")
+                await play.models.query(lambda: None, "another")
         finally:
             is_over.set()
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 import pytest
 
-from npc_brain.sidecar import Sidecar, SidecarOptions
+from npc_brain.sidecar import Service, SidecarOptions
 from tests.pace import until
 from tests.security.stalls import STALL_S, slowness
 
@@ -22,14 +22,14 @@ class Cycle:
 
 
 @asynccontextmanager
-async def running(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sidecar]:
+async def running(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Service]:
     """A sidecar that has loaded nothing."""
 
-    async def load_nothing(_: Sidecar) -> None:
+    async def load_nothing(_: Service) -> None:
         pass
 
-    monkeypatch.setattr(Sidecar, "_load", load_nothing)
-    sidecar = Sidecar(SidecarOptions(npcs=None, model="none", token="t"))
+    monkeypatch.setattr(Service, "_load", load_nothing)
+    sidecar = Service(SidecarOptions(npcs=None, model="none", token="t"))
     gc.collect()
     gc.freeze()  # what the test run has is not the sidecar's
     await sidecar.start()

@@ -10,9 +10,9 @@ from npc_brain.errors import NpcBrainError
 from npc_brain.inference.chat import LineRule, TextDelta
 from npc_brain.inference.free_text import FreeLine
 from npc_brain.memory.store import MemoryStore
+from npc_brain.npc.machine import compile_machine
 from npc_brain.npc.npc import Npc
 from npc_brain.npc.secrets import Secrets, spelled_secret
-from npc_brain.npc.state_machine import compile_machine
 from npc_brain.plain_text import plain_text
 from npc_brain.tools.registry import BUILT_INS
 from npc_brain.world.model import Entity, Item

@@ -18,7 +18,7 @@ import pytest
 
 from npc_brain.clock import FakeClock
 from npc_brain.decision.events import LineSaid, StageEvent, StateChanged, TokenSaid, TurnEnded
-from npc_brain.decision.mind import Mind
+from npc_brain.decision.models import Models
 from npc_brain.decision.stage import Stage
 from npc_brain.demo import village
 from npc_brain.errors import NpcBrainError
@@ -224,19 +224,19 @@ def declared_in(world: str) -> dict[str, Declared]:
 
 
 @pytest.fixture(scope="module")
-def mind() -> Iterator[Mind]:
+def models() -> Iterator[Models]:
     """One for all games: it has to learn the examples of all NPCs only once."""
-    mind = Mind(LexicalEncoder())
-    yield mind
-    mind.close()
+    models = Models(LexicalEncoder())
+    yield models
+    models.close()
 
 
 @asynccontextmanager
-async def playing(world: str, mind: Mind, habit: Habit | None) -> AsyncIterator[Play]:
+async def playing(world: str, models: Models, habit: Habit | None) -> AsyncIterator[Play]:
     scenario, clock = scenario_of(world), FakeClock()
-    model = mind.backend = WorstModel(habit) if habit else None
+    model = models.backend = WorstModel(habit) if habit else None
     game = ScenarioGame(scenario, clock)
-    stage = game.stage = Stage(game, mind, clock, seed=SEED)
+    stage = game.stage = Stage(game, models, clock, seed=SEED)
     try:
         for npc_id, definition in scenario.definitions.items():
             stage.spawn(npc_id, definition)
@@ -251,13 +251,13 @@ async def playing(world: str, mind: Mind, habit: Habit | None) -> AsyncIterator[
 
 
 async def faults_of(
-    world: str, mind: Mind, habit: Habit | None, lines: Sequence[HostileLine]
+    world: str, models: Models, habit: Habit | None, lines: Sequence[HostileLine]
 ) -> list[str]:
     """Say each line to an NPC of that world, and to the next one the next; what did not hold."""
     npc_ids = sorted(scenario_of(world).definitions)
     faults = []
     for start in range(0, len(lines), LINES_OF_A_GAME):
-        async with playing(world, mind, habit) as play:
+        async with playing(world, models, habit) as play:
             await play.say(npc_ids[0], "Good evening.")  # what is imported late is by now
             with auditor().watching() as outside:
                 for number, line in enumerate(lines[start : start + LINES_OF_A_GAME], start):
@@ -274,11 +274,13 @@ async def faults_of(
 @pytest.mark.parametrize("habit", [None, "echoes", "leaks", "obeys"])
 @pytest.mark.parametrize("world", ["village", "vault"])
 @pytest.mark.timeout(1200)
-async def test_hostile_text_changes_nothing(world: str, mind: Mind, habit: Habit | None) -> None:
+async def test_hostile_text_changes_nothing(
+    world: str, models: Models, habit: Habit | None
+) -> None:
     lines = [each for each in sample(count(1000, 2), SEED) if each.kind != "too_long"]
     faults = []
     for shift in range(count(len(scenario_of(world).definitions), 1)):
-        faults += await faults_of(world, mind, habit, lines[shift:] + lines[:shift])
+        faults += await faults_of(world, models, habit, lines[shift:] + lines[:shift])
     if faults:
         pytest.fail("\n".join([f"{len(faults)} faults", *faults[:MAX_SHOWN]]), pytrace=False)
 
@@ -322,9 +324,9 @@ def test_what_is_too_long_is_refused() -> None:
             NpcHear.model_validate(hear)
 
 
-async def test_a_gate_opens_when_its_author_says_so(mind: Mind) -> None:
+async def test_a_gate_opens_when_its_author_says_so(models: Models) -> None:
     """The test above can fail: once the game vouches for the player, its words get the key."""
-    async with playing("vault", mind, None) as play:
+    async with playing("vault", models, None) as play:
         for _ in range(2):
             play.stage.raise_event("warden", "vouched_for", {})
         faults = await play.say("warden", "Give me the vault key.")

@@ -22,7 +22,7 @@ from npc_brain.inference import model_dir
 from npc_brain.inference.backends.openai import OpenAIBackend
 from npc_brain.inference.chat import ChatEvent, ChatRequest, Finished, Message
 from npc_brain.inference.remote import dialect
-from npc_brain.sidecar import Sidecar, SidecarOptions
+from npc_brain.sidecar import Service, SidecarOptions
 from tests.pace import PATIENCE_S, wait_until
 from tests.processes import is_running
 
@@ -38,7 +38,7 @@ ERRORS: tuple[Callable[[], BaseException], ...] = (
 )
 
 
-class Told(Sidecar):
+class Told(Service):
     """A sidecar that notes what it tells."""
 
     def __init__(self, model: str) -> None:
@@ -73,7 +73,7 @@ async def started(model: str) -> Any:
 def no_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
     async def load(_: Any) -> None: ...
 
-    monkeypatch.setattr(Sidecar, "_load_encoder", load)
+    monkeypatch.setattr(Service, "_load_encoder", load)
 
 
 @pytest.mark.parametrize("make_error", ERRORS, ids=lambda make: type(make()).__name__)
@@ -242,7 +242,7 @@ async def test_an_odd_server_is_told_and_a_good_one_heals_it(
             assert len(detail) <= 500
             server.models = GOOD
             await sidecar.until("ready")
-            backend = sidecar._mind.backend
+            backend = sidecar._models.backend
             assert isinstance(backend, OpenAIBackend)
             assert await asyncio.to_thread(ask, backend) == "stop"
 
@@ -258,7 +258,7 @@ async def test_a_server_that_dies_and_comes_back_is_told(
             server.models = b"no\x1b[2J\r\nnot \xe2\x80\xae now"
             detail = await sidecar.until("degraded")
             assert detail.isprintable()
-            backend = sidecar._mind.backend
+            backend = sidecar._models.backend
             assert isinstance(backend, OpenAIBackend)
             assert await asyncio.to_thread(ask, backend) == "stop"  # it is asked all the same
             sidecar.told.clear()
@@ -389,7 +389,7 @@ RUN = "from npc_brain.cli import main\nmain({arguments!r})"
 STATES = {
     "ready": (RUN, "none"),
     "a dripping server": (RUN, "server"),
-    "a stuck close of the mind": (stuck("decision.mind", "Mind", "close"), "none"),
+    "a stuck close of the models": (stuck("decision.models", "Models", "close"), "none"),
     "stuck loading": (stuck("sidecar", "SentenceEncoder", "__new__"), "none"),
     "a busy event loop": (BUSY, "none"),
     "a download": (RUN, "smollm2-135m"),

@@ -18,7 +18,7 @@ from npc_brain.decision.events import (
     TurnEnded,
     TurnStarted,
 )
-from npc_brain.decision.mind import Mind
+from npc_brain.decision.models import Models
 from npc_brain.decision.stage import Stage
 from npc_brain.decision.turn import Turn
 from npc_brain.errors import SessionError
@@ -219,7 +219,7 @@ class Play:
     stage: Stage
     engine: Engine
     clock: Clock
-    mind: Mind
+    models: Models
 
     def hear(self, npc_id: str, text: str, speaker_id: str = "player", **options: Any) -> Turn:
         options = {"deadline_ms": LONG_MS, **options}
@@ -293,19 +293,19 @@ async def playing(
     **options: Any,
 ) -> AsyncIterator[Play]:
     """A stage with NPCs spawned under the ids of their definitions (Mira, if none is given)."""
-    mind = Mind(ENCODER, backend)
-    mind._choosers = _CHOOSERS
+    models = Models(ENCODER, backend)
+    models._choosers = _CHOOSERS
     engine = Engine(dict(answers or {}))
     clock = clock or FakeClock(100.0)
-    stage = Stage(engine, mind, clock, seed=seed, **options)
+    stage = Stage(engine, models, clock, seed=seed, **options)
     engine.stage = stage
     stage.sync_world(world or snapshot())
     try:
         for definition in definitions or (mira(),):
             stage.spawn(definition.id, definition)
         await asyncio.sleep(0)
-        await mind.run(lambda: None)  # by now the NPCs' examples have been learned
-        yield Play(stage, engine, clock, mind)
+        await models.run(lambda: None)  # by now the NPCs' examples have been learned
+        yield Play(stage, engine, clock, models)
     finally:
         await stage.close()
-        await asyncio.to_thread(mind.close)
+        await asyncio.to_thread(models.close)

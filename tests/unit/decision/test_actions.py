@@ -73,7 +73,7 @@ async def test_nothing_is_asked_of_the_engine_for_what_is_not_held() -> None:
 
 
 async def test_a_silent_engine_does_not_hold_up_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("npc_brain.decision.hands.INSTANT_WAIT_S", 0.05)
+    monkeypatch.setattr("npc_brain.decision.tool_calls.INSTANT_WAIT_S", 0.05)
     async with playing(giver()) as play:
         line, ended = await play.say("ned", "Please give me an ale.")
         assert line == "I'll see to it."
@@ -220,7 +220,7 @@ async def test_what_is_not_legal_is_not_offered() -> None:
 
 
 async def test_what_is_promised_cannot_be_promised_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("npc_brain.decision.hands.INSTANT_WAIT_S", 0.01)
+    monkeypatch.setattr("npc_brain.decision.tool_calls.INSTANT_WAIT_S", 0.01)
     async with playing(giver()) as play:
         for _ in range(3):
             await play.say("ned", "Please give me an ale.")

@@ -153,7 +153,7 @@ class Chaos:
             case 3:
                 stage.cancel_all_turns("no reason")
             case _:
-                self.play.mind.backend, self.other = self.other, self.play.mind.backend
+                self.play.models.backend, self.other = self.other, self.play.models.backend
 
     other: Any = None
 
@@ -195,8 +195,8 @@ def random_model(rng: random.Random) -> ScriptedBackend:
 @pytest.mark.timeout(1200)
 async def test_only_declared_transitions(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Random events, heard texts, model outputs and action updates, all at once."""
-    monkeypatch.setattr("npc_brain.decision.hands.INSTANT_WAIT_S", 0.004)
-    monkeypatch.setattr("npc_brain.decision.hands.ACCEPT_WAIT_S", 0.002)
+    monkeypatch.setattr("npc_brain.decision.tool_calls.INSTANT_WAIT_S", 0.004)
+    monkeypatch.setattr("npc_brain.decision.tool_calls.ACCEPT_WAIT_S", 0.002)
     seed = 11
     rng = random.Random(f"{seed}/{path.stem}")
     num_steps = count(100_000, 12_000) // len(FILES)
@@ -249,7 +249,7 @@ async def test_what_matched_in_a_state_that_was_left_does_not_count() -> None:
     """The NPC understands on another thread; an event came meanwhile and moved it on."""
     async with playing(ned(MOVED_ON)) as play:
         is_free = threading.Event()
-        blocked = asyncio.ensure_future(play.mind.run(is_free.wait))
+        blocked = asyncio.ensure_future(play.models.run(is_free.wait))
         await asyncio.sleep(0.01)
         turn = play.hear("ned", "Let us dance!")
         await asyncio.sleep(0.01)

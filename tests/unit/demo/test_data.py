@@ -7,8 +7,8 @@ import pytest
 from npc_brain.demo.commands import Mistake, parse
 from npc_brain.demo.game import names_in
 from npc_brain.npc.checks import WorldIds
+from npc_brain.npc.compile import walk_states
 from npc_brain.npc.loader import load_definitions
-from npc_brain.npc.machine import walk_states
 from npc_brain.simulation.simulated_world import SimulatedWorld
 from npc_brain.simulation.world_file import load_world_file
 from npc_brain.tools.registry import BUILT_INS

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from npc_brain.cli import main
+from npc_brain.npc.compile import walk_states
 from npc_brain.npc.graph import arrows, to_mermaid, to_text
 from npc_brain.npc.loader import load_definition
-from npc_brain.npc.machine import walk_states
 from tests.npc_files import MIRA
 
 NPCS = Path(__file__).parents[3] / "sample_game" / "npcs"

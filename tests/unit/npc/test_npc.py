@@ -7,8 +7,8 @@ import pytest
 from npc_brain.errors import NpcBrainError
 from npc_brain.memory.store import MemoryStore
 from npc_brain.npc.loader import load_definition
+from npc_brain.npc.machine import compile_machine
 from npc_brain.npc.npc import Npc
-from npc_brain.npc.state_machine import compile_machine
 from npc_brain.tools.registry import BUILT_INS
 from npc_brain.world.model import Inventory, Item, WorldPatch, WorldSnapshot
 from npc_brain.world.world import World

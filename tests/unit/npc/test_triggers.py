@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from npc_brain.npc.expressions import Scope
 from npc_brain.npc.loader import load_definition
-from npc_brain.npc.state_machine import MachineState, compile_machine
+from npc_brain.npc.machine import MachineState, compile_machine
 from npc_brain.npc.triggers import Triggers
 from npc_brain.tools.registry import BUILT_INS
 from npc_brain.understanding.lexical import LexicalEncoder

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from npc_brain.clock import FakeClock
-from npc_brain.decision.mind import Mind
+from npc_brain.decision.models import Models
 from npc_brain.errors import ErrorCode, NpcBrainError
 from npc_brain.inference.backends.scripted import ScriptedBackend
 from npc_brain.inference.chat import Picture, Sense, Sound
@@ -34,10 +34,10 @@ async def session_with(*senses: Sense) -> AsyncIterator[StageSession]:
     """A session with one NPC, `cat`, whose model has these senses."""
     backend = ScriptedBackend(clock=FakeClock(1.0), is_threaded=False)
     backend.senses = frozenset(senses)
-    mind = Mind(LexicalEncoder(), backend)
+    models = Models(LexicalEncoder(), backend)
     session = StageSession(
-        "s", lambda body, npc_id: None, mind=mind, library=NpcLibrary(None), clock=FakeClock(1.0),
-        limits=DEFAULT_LIMITS, num_sessions=lambda: 1,
+        "s", lambda body, npc_id: None, models=models, library=NpcLibrary(None),
+        clock=FakeClock(1.0), limits=DEFAULT_LIMITS, num_sessions=lambda: 1,
     )  # fmt: skip
     try:
         harbour_map = Entity(id="map", name="the harbour map", kind="object", position=(1, 1))
@@ -49,7 +49,7 @@ async def session_with(*senses: Sense) -> AsyncIterator[StageSession]:
         yield session
     finally:
         await session.close()
-        mind.close()
+        models.close()
 
 
 def ask(session: StageSession, body: m.Body) -> m.Body:
@@ -76,7 +76,7 @@ async def test_a_sound_is_heard() -> None:
         reply = ask(session, heard)
         assert isinstance(reply, m.TurnStarted)
         [turn] = session.stage._turns.values()
-    assert turn.prospect.sound == Sound(AUDIO, "pcm_s16", 16_000)
+    assert turn.request.sound == Sound(AUDIO, "pcm_s16", 16_000)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from npc_brain.clock import MonotonicClock
 from npc_brain.decision import turn as turn_module
-from npc_brain.decision.mind import Mind
+from npc_brain.decision.models import Models
 from npc_brain.decision.response import Responder
 from npc_brain.decision.stage import Stage
 from npc_brain.decision.turn import Turn
@@ -66,11 +66,11 @@ class Played:
 
     def __init__(self, backend: Any = None) -> None:
         self.game = Game()
-        self.mind = Mind(LexicalEncoder(), backend)
+        self.models = Models(LexicalEncoder(), backend)
         self.session = StageSession(
             "s",
             self.game.send,
-            mind=self.mind,
+            models=self.models,
             library=NpcLibrary(None),
             clock=MonotonicClock(),
             limits=DEFAULT_LIMITS,
@@ -105,7 +105,7 @@ async def played(backend: Any = None) -> AsyncIterator[Played]:
         yield play
     finally:
         await play.session.close()
-        await asyncio.to_thread(play.mind.close)
+        await asyncio.to_thread(play.models.close)
 
 
 def failing_at(
@@ -205,11 +205,11 @@ async def test_an_end_that_is_held_back_until_a_reply_is_not_lost() -> None:
 
 
 def performed_with(args: dict[str, Any]) -> Any:
-    from npc_brain.decision.hands import Performed
+    from npc_brain.decision.tool_calls import CallOutcome
     from npc_brain.tools.spec import refusal
 
     tool = custom_tool("dance", "Dance.", {}, "query", 1000, ())
-    return Performed(tool, args, refusal("no", "No."))
+    return CallOutcome(tool, args, refusal("no", "No."))
 
 
 class ForeignNumbers:

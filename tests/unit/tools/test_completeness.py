@@ -2,7 +2,7 @@
 
 import pytest
 
-from npc_brain.decision.wording import DEFAULT_LINES
+from npc_brain.decision.outcome_lines import DEFAULT_LINES
 from npc_brain.tools.registry import BUILT_INS
 from npc_brain.tools.spec import ToolKind
 from npc_brain.understanding.examples import TOOL_EXAMPLES

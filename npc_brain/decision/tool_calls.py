@@ -12,7 +12,7 @@ from typing import Any
 
 from npc_brain.clock import Clock
 from npc_brain.decision.events import EnginePort
-from npc_brain.decision.wording import STARTED
+from npc_brain.decision.outcome_lines import STARTED
 from npc_brain.errors import ErrorCode, SessionError
 from npc_brain.tools.actions import Action, ActionTracker, outcome_text
 from npc_brain.tools.custom import engine_answer
@@ -39,7 +39,7 @@ RunAside = Callable[[Callable[[], ToolResult | None], str], Awaitable[ToolResult
 
 
 @dataclass(frozen=True, slots=True)
-class Performed:
+class CallOutcome:
     """A call that was carried out or refused.
 
     Attributes:
@@ -63,7 +63,7 @@ class _Call:
     answer: asyncio.Future[ToolResult]
 
 
-class Hands:
+class ToolCalls:
     """The calls of one stage's NPCs. Used from the event loop only.
 
     Attributes:
@@ -82,20 +82,20 @@ class Hands:
 
     def start(
         self, tool: Tool, ctx: ToolContext, args: dict[str, Any], turn_id: int | None = None
-    ) -> Performed:
+    ) -> CallOutcome:
         """Carry out a call without waiting: a query is answered, an action requested or refused.
 
         A query that only the engine can answer comes back refused, with reason `ask_engine`.
         """
         checked = validate_arguments(tool, ctx, args)
         if isinstance(checked, ToolResult):
-            return Performed(tool, args, checked)
+            return CallOutcome(tool, args, checked)
         plain = checked.model_dump(mode="json")
         ctx = replace(ctx, limit=SearchLimit(LOOP_SEARCH_S, time.thread_time))
         if tool.kind is not ToolKind.ACTION:
             if tool.run is not None and tool.answers_in(ctx.world):
-                return Performed(tool, plain, tool.run(ctx, checked))
-            return Performed(tool, plain, refusal("ask_engine", "Only the game can tell."))
+                return CallOutcome(tool, plain, tool.run(ctx, checked))
+            return CallOutcome(tool, plain, refusal("ask_engine", "Only the game can tell."))
         refused = tool.check(ctx, checked) if tool.check else None
         return self._request(tool, ctx, checked, refused, turn_id)
 
@@ -106,17 +106,17 @@ class Hands:
         checked: Arguments,
         refused: ToolResult | None,
         turn_id: int | None,
-    ) -> Performed:
+    ) -> CallOutcome:
         plain = checked.model_dump(mode="json")
         if refused:
-            return Performed(tool, plain, refused)
+            return CallOutcome(tool, plain, refused)
         reserves = tool.reserves(checked) if tool.reserves else {}
         action = self.tracker.request(ctx.npc_id, tool.name, plain, reserves, tool.timeout_ms)
         self._port.request_action(
             ctx.npc_id, action.action_id, tool.name, plain, tool.timeout_ms, turn_id
         )
         result = action_result(tool, action, ctx.world)
-        return Performed(tool, plain, result, action.action_id, was_requested=True)
+        return CallOutcome(tool, plain, result, action.action_id, was_requested=True)
 
     def replace_actions(self, actions: Mapping[str, Sequence[Action]]) -> None:
         """Give NPCs their saved actions; those they had are dropped without a message."""
@@ -125,28 +125,28 @@ class Hands:
 
     async def perform(
         self, tool: Tool, ctx: ToolContext, args: dict[str, Any], turn_id: int | None
-    ) -> Performed:
+    ) -> CallOutcome:
         """Carry out a call of a turn and wait as long as a line may wait for its outcome."""
         if tool.kind is not ToolKind.ACTION:
             return await self._query(tool, ctx, args)
-        performed = await self._begin(tool, ctx, args, turn_id)
-        if performed.action_id is not None:
-            self.unspoken[performed.action_id] = ctx.speaker_id
-            action = await self._wait(tool, performed.action_id)
+        outcome = await self._begin(tool, ctx, args, turn_id)
+        if outcome.action_id is not None:
+            self.unspoken[outcome.action_id] = ctx.speaker_id
+            action = await self._wait(tool, outcome.action_id)
             open_id = None if action.is_ended else action.action_id
             result = action_result(tool, action, ctx.world)
-            return replace(performed, result=result, action_id=open_id)
-        return performed
+            return replace(outcome, result=result, action_id=open_id)
+        return outcome
 
     async def _begin(
         self, tool: Tool, ctx: ToolContext, args: dict[str, Any], turn_id: int | None
-    ) -> Performed:
+    ) -> CallOutcome:
         check = tool.check
         if check is None or not tool.is_search:
             return self.start(tool, ctx, args, turn_id)
         checked = validate_arguments(tool, ctx, args)
         if isinstance(checked, ToolResult):
-            return Performed(tool, args, checked)
+            return CallOutcome(tool, args, checked)
         refused = await self._search(check, ctx, checked)
         return self._request(tool, ctx, checked, refused, turn_id)
 
@@ -164,17 +164,17 @@ class Hands:
         finally:
             limit.cancel()
 
-    async def _query(self, tool: Tool, ctx: ToolContext, args: dict[str, Any]) -> Performed:
+    async def _query(self, tool: Tool, ctx: ToolContext, args: dict[str, Any]) -> CallOutcome:
         checked = validate_arguments(tool, ctx, args)
         if isinstance(checked, ToolResult):
-            return Performed(tool, args, checked)
+            return CallOutcome(tool, args, checked)
         plain = checked.model_dump(mode="json")
         run = tool.run
         if run is None or not tool.answers_in(ctx.world):
-            return Performed(tool, plain, await self._ask_engine(ctx.npc_id, tool, plain))
+            return CallOutcome(tool, plain, await self._ask_engine(ctx.npc_id, tool, plain))
         result = await self._search(run, ctx, checked)
         assert result is not None, "a query has a result"
-        return Performed(tool, plain, result)
+        return CallOutcome(tool, plain, result)
 
     def update(self, action_id: int, status: Any, reason: str, result: dict[str, Any]) -> Action:
         """Take in what the engine says of an action; raises as `ActionTracker.update`."""

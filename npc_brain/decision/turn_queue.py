@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 
-class Floor:
+class TurnQueue:
     """A lock whose waiters are served by priority, then by arrival. Used from one event loop."""
 
     def __init__(self) -> None:
@@ -16,12 +16,12 @@ class Floor:
 
     @property
     def is_taken(self) -> bool:
-        """Whether someone has the floor."""
+        """Whether a turn is under way."""
         return self._is_taken
 
     @asynccontextmanager
     async def taken(self, priority: int) -> AsyncIterator[None]:
-        """Wait for the floor and keep it for the block; higher `priority` is served first."""
+        """Wait for one's turn and keep it for the block; higher `priority` is served first."""
         if self._is_taken:
             place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._num_asked += 1
@@ -39,7 +39,7 @@ class Floor:
             self._pass_on()
 
     def _pass_on(self) -> None:
-        """Hand the floor to the next waiter; it stays taken in between."""
+        """Let the next waiter in; the queue stays taken in between."""
         while self._waiting:
             _, _, place = heapq.heappop(self._waiting)
             if not place.done():

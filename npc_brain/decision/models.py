@@ -15,10 +15,10 @@ from npc_brain.decision.fair_thread import FairThread
 from npc_brain.decision.prompt import opening
 from npc_brain.errors import InferenceError
 from npc_brain.inference.chat import Backend, Sense
+from npc_brain.npc.compile import Reaction
 from npc_brain.npc.expressions import Scope
-from npc_brain.npc.machine import Reaction
+from npc_brain.npc.machine import Machine
 from npc_brain.npc.npc import Npc
-from npc_brain.npc.state_machine import Machine
 from npc_brain.npc.triggers import Triggers
 from npc_brain.patterns import compiled
 from npc_brain.understanding.choosing import ToolChooser, masked_examples
@@ -39,7 +39,7 @@ _BATCH = 32
 _Result = TypeVar("_Result")
 
 
-class Mind:
+class Models:
     """The thinking parts of a sidecar.
 
     Attributes:

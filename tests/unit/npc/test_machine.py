@@ -13,7 +13,7 @@ from npc_brain.npc.definition import NpcDefinition
 from npc_brain.npc.effects import Assign, Say, Use
 from npc_brain.npc.expressions import Scope
 from npc_brain.npc.loader import load_definition
-from npc_brain.npc.state_machine import (
+from npc_brain.npc.machine import (
     MAX_CHAIN,
     Machine,
     MachineState,

@@ -32,7 +32,7 @@ from npc_brain import files
 from npc_brain.cli.progress import progress_bar
 from npc_brain.client import Sidecar
 from npc_brain.errors import NpcBrainError, SessionError, UsageError
-from npc_brain.inference.importing.catalogue import CATALOGUE, resolve_model
+from npc_brain.importing.catalogue import CATALOGUE, resolve_model
 from npc_brain.inference.model_dir import INFO_FILE, load_model_info, new_directory, verify
 from npc_brain.npc.source import MAX_FILE_BYTES
 from npc_brain.sidecar import ENCODER, NO_MODEL

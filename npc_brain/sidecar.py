@@ -18,17 +18,17 @@ from npc_brain.cache import cache_dir
 from npc_brain.clock import Clock, MonotonicClock
 from npc_brain.decision.models import Models
 from npc_brain.errors import ModelError, NpcBrainError, contained
+from npc_brain.importing.catalogue import resolve_model
+from npc_brain.importing.fetch import stop_downloads
 from npc_brain.inference.backends.onnx import OnnxBackend
-from npc_brain.inference.backends.openai import OpenAIBackend
-from npc_brain.inference.importing.catalogue import resolve_model
-from npc_brain.inference.importing.fetch import stop_downloads
 from npc_brain.inference.providers import AUTO
-from npc_brain.inference.remote.address import is_server
 from npc_brain.inference.sentence_encoder import SentenceEncoder
 from npc_brain.npc.npc_files import NpcLibrary
 from npc_brain.plain_text import one_line
 from npc_brain.protocol.codec import DEFAULT_LIMITS
 from npc_brain.protocol.messages import ModelStatus, Status
+from npc_brain.servers.address import is_server
+from npc_brain.servers.openai import OpenAIBackend
 from npc_brain.session.registry import Outbox
 from npc_brain.session.session import StageSession
 from npc_brain.transport.server import Server

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer, models
 
-from npc_brain.inference.importing.gemma4_spec import spec_from_config
+from npc_brain.importing.architectures.gemma4.spec import spec_from_config
 
 SLIDING, FULL = "sliding_attention", "full_attention"
 E4B_LIKE = ([SLIDING] * 5 + [FULL]) * 2
@@ -99,8 +99,8 @@ def random_weights(
 
     As in trained models what a layer adds is smaller than what it is added to.
     """
-    from npc_brain.inference.importing.gemma4_import import PER_LAYER_TABLE
-    from npc_brain.inference.importing.safetensors_import import checkpoint_name
+    from npc_brain.importing.architectures.gemma4.fill import PER_LAYER_TABLE
+    from npc_brain.importing.architectures.gemma4.from_safetensors import checkpoint_name
 
     spec = spec_from_config(config)
     matrices = spec.matrices()

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import gguf
 import numpy as np
 
-from npc_brain.inference.importing.gguf_tokenizer import TokenType
+from npc_brain.importing.gguf_tokenizer import TokenType
 
 Type = gguf.GGMLQuantizationType
 Architecture = Literal["llama", "gemma3"]

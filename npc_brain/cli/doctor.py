@@ -131,7 +131,7 @@ def _cache() -> Iterator[Finding]:
 
 def _models(memory: Memory) -> Iterator[Finding]:
     from npc_brain.errors import NpcBrainError
-    from npc_brain.inference.importing.catalogue import CATALOGUE, model_path
+    from npc_brain.importing.catalogue import CATALOGUE, model_path
     from npc_brain.inference.model_dir import load_model_info
 
     for name, entry in CATALOGUE.items():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from npc_brain.cli.progress import progress_bar
 from npc_brain.errors import ErrorCode, ModelError
-from npc_brain.inference.importing.catalogue import (
+from npc_brain.importing.catalogue import (
     CATALOGUE,
     CatalogueEntry,
     HubEntry,
@@ -66,7 +66,7 @@ def _run_pull(args: argparse.Namespace) -> int:
 
 
 def _run_import(args: argparse.Namespace) -> int:
-    from npc_brain.inference.importing.sources import import_model
+    from npc_brain.importing.sources import import_model
 
     with progress_bar() as progress:
         import_model(args.source, args.target, progress, variant=args.variant)

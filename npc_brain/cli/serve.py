@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from npc_brain import event_loop
 from npc_brain.cli import private_log
 from npc_brain.errors import UsageError
-from npc_brain.inference.remote.address import is_server, parse_address
+from npc_brain.servers.address import is_server, parse_address
 
 if TYPE_CHECKING:
     from npc_brain.sidecar import Service
@@ -103,7 +103,7 @@ def _allow_connections() -> None:
 async def _serve(args: argparse.Namespace) -> None:
     # Imported here: the model's runtime takes a while, and `--help` needs none of it.
     from npc_brain.cache import cache_dir
-    from npc_brain.inference.importing.fetch import stop_downloads
+    from npc_brain.importing.fetch import stop_downloads
     from npc_brain.sidecar import Service, SidecarOptions
     from npc_brain.transport.parent import watch_parent
     from npc_brain.transport.signals import watch_signals

@@ -133,9 +133,9 @@ def _backend(args: argparse.Namespace, stack: ExitStack) -> "Backend | None":
 
 def _model(args: argparse.Namespace) -> "Backend":
     from npc_brain.clock import FakeClock
+    from npc_brain.importing.catalogue import resolve_model
     from npc_brain.inference.backends.onnx import OnnxBackend
-    from npc_brain.inference.backends.openai import OpenAIBackend
-    from npc_brain.inference.importing.catalogue import resolve_model
+    from npc_brain.servers.openai import OpenAIBackend
 
     clock = FakeClock()  # it stands still: how fast the machine is must not change what is said
     if args.backend == "openai":

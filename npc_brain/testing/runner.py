@@ -113,7 +113,7 @@ def _scripted(given: Given, clock: FakeClock) -> ScriptedBackend | None:
 @cache
 def _sentence_encoder(name: str) -> Encoder:
     # Imported here: most scenarios do without the model's runtime.
-    from npc_brain.inference.importing.catalogue import resolve_model
+    from npc_brain.importing.catalogue import resolve_model
     from npc_brain.inference.sentence_encoder import SentenceEncoder
 
     return SentenceEncoder(resolve_model(name), keep_in=cache_dir("vectors"))

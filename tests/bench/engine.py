@@ -13,7 +13,7 @@ from statistics import median
 from typing import Any
 
 from npc_brain.cache import cache_dir
-from npc_brain.inference.importing.catalogue import resolve_model
+from npc_brain.importing.catalogue import resolve_model
 from npc_brain.inference.onnx_decoder import OnnxDecoder
 
 MODEL = "smollm2-135m"

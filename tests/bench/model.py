@@ -18,8 +18,8 @@ import numpy as np
 
 from npc_brain.cache import cache_dir
 from npc_brain.cli.progress import progress_bar
+from npc_brain.importing.architectures.gemma4.spec import Gemma4Spec
 from npc_brain.inference.embedding_table import EmbeddingTable
-from npc_brain.inference.importing.gemma4_spec import Gemma4Spec
 from npc_brain.inference.model_dir import INFO_FILE, load_model_info
 from npc_brain.inference.onnx_decoder import OnnxDecoder
 from tests.bench.random_model import SHAPES, make_random_model

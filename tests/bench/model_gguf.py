@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from gguf import GGMLQuantizationType, GGUFWriter
 
-from npc_brain.inference.importing.gemma4_import import PER_LAYER_TABLE
-from npc_brain.inference.importing.gemma4_spec import Gemma4Spec
+from npc_brain.importing.architectures.gemma4.fill import PER_LAYER_TABLE
+from npc_brain.importing.architectures.gemma4.spec import Gemma4Spec
 
 _BLOCK_BYTES = 18
 """Of a Q4_0 block: a float16 scale and 32 codes."""

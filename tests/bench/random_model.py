@@ -10,16 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
-from npc_brain.inference.importing.gemma4_import import Gemma4Texts, fill_gemma4
-from npc_brain.inference.importing.gemma4_spec import (
+from npc_brain.importing.architectures.gemma4.fill import Gemma4Texts, fill_gemma4
+from npc_brain.importing.architectures.gemma4.from_safetensors import ACCURACY_LEVEL
+from npc_brain.importing.architectures.gemma4.spec import (
     MAX_CONTEXT,
     Gemma4Spec,
     LayerKind,
     Rope,
 )
-from npc_brain.inference.importing.graph_builder import MatrixFormat
-from npc_brain.inference.importing.quantize import DEFAULT_BLOCK_SIZE, Floats, QuantizedMatrix
-from npc_brain.inference.importing.safetensors_import import ACCURACY_LEVEL
+from npc_brain.importing.graph_builder import MatrixFormat
+from npc_brain.importing.quantize import DEFAULT_BLOCK_SIZE, Floats, QuantizedMatrix
 from npc_brain.inference.model_dir import Progress, resumable_directory
 
 _PART_VALUES = 1 << 25

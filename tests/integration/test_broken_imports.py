@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from npc_brain.inference.importing import gemma4_import
+from npc_brain.importing.architectures.gemma4 import fill
 from npc_brain.inference.model_dir import verify
 from tests.gemma4_random import E4B_LIKE, random_weights, text_config, write_checkpoint
 
@@ -23,7 +23,7 @@ CONFIG = text_config(E4B_LIKE, 6, hidden=256, intermediate=1024, vocab=20_000)
 STOPS_HALF_WAY = """
 import sys, time
 from npc_brain.cli import main
-from npc_brain.inference.importing.gemma4_import import _Journal
+from npc_brain.importing.architectures.gemma4.fill import _Journal
 
 add = _Journal.add
 
@@ -74,7 +74,7 @@ def test_ctrl_c_leaves_nothing_half_made_and_the_next_try_resumes(
         stderr=subprocess.PIPE,
         text=True,
     )
-    journal = unfinished / gemma4_import.DONE_FILE
+    journal = unfinished / fill.DONE_FILE
     while not (journal.is_file() and len(journal.read_text().splitlines()) > 3):
         assert process.poll() is None, process.communicate()
         time.sleep(0.002)

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from npc_brain.errors import ErrorCode, ModelError, UsageError
-from npc_brain.inference.importing import catalogue, hub
-from npc_brain.inference.importing.catalogue import CATALOGUE, HubEntry, model_path, pull
-from npc_brain.inference.importing.hub import fetch_from_hub
+from npc_brain.importing import catalogue, hub
+from npc_brain.importing.catalogue import CATALOGUE, HubEntry, model_path, pull
+from npc_brain.importing.hub import fetch_from_hub
 from npc_brain.inference.model_dir import load_model_info, no_progress, verify
 from npc_brain.inference.open_decoder import open_decoder
 from tests.integration.hub_server import COMMIT, HubServer

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer as HfTokenizer
 
 from npc_brain.clock import MonotonicClock
+from npc_brain.importing.catalogue import resolve_model
 from npc_brain.inference.backends.onnx import OnnxBackend
 from npc_brain.inference.chat import (
     CallEvent,
@@ -26,7 +27,6 @@ from npc_brain.inference.chat import (
 )
 from npc_brain.inference.formats import chat_format
 from npc_brain.inference.formats.base import ChatFormat
-from npc_brain.inference.importing.catalogue import resolve_model
 from npc_brain.inference.model_dir import load_model_info
 from npc_brain.inference.tokenizer import Tokenizer
 from tests.counts import count

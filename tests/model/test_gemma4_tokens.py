@@ -8,9 +8,9 @@ from collections import Counter
 
 import pytest
 
+from npc_brain.importing.catalogue import resolve_model
 from npc_brain.inference.chat import FunctionCall, FunctionSchema, Message
 from npc_brain.inference.formats import chat_format
-from npc_brain.inference.importing.catalogue import resolve_model
 from npc_brain.inference.tokenizer import Tokenizer
 from tests.bench.masks import gemma4_stand_in
 from tests.counts import count

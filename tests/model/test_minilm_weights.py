@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from npc_brain.inference.importing.catalogue import resolve_model
+from npc_brain.importing.catalogue import resolve_model
 from npc_brain.inference.sentence_encoder import SentenceEncoder
 
 pytestmark = pytest.mark.model

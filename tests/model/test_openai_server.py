@@ -16,7 +16,6 @@ import pytest
 
 from npc_brain.cache import cache_dir
 from npc_brain.errors import NpcBrainError
-from npc_brain.inference.backends.openai import OpenAIBackend
 from npc_brain.inference.chat import (
     CallEvent,
     ChatEvent,
@@ -30,9 +29,10 @@ from npc_brain.inference.chat import (
     TextDelta,
 )
 from npc_brain.inference.grammar import clean_line
+from npc_brain.servers.openai import OpenAIBackend
 from tests.counts import count
 from tests.pace import PATIENCE_S, limit_s
-from tests.unit.inference.openai_server import free_port
+from tests.unit.servers.openai_server import free_port
 
 pytestmark = [pytest.mark.model, pytest.mark.timeout(600)]
 

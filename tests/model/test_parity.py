@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pytest
 import tokenizers
 
-from npc_brain.inference.importing.catalogue import (
+from npc_brain.importing.catalogue import (
     CATALOGUE,
     CatalogueEntry,
     resolve_model,

@@ -9,8 +9,8 @@ from npc_brain import sidecar
 from npc_brain.sidecar import Service, SidecarOptions
 from tests.integration.wire_server import RawPeer, hello
 from tests.pace import PATIENCE_S
-from tests.unit.inference import openai_server
-from tests.unit.inference.openai_server import FakeServer, free_port
+from tests.unit.servers import openai_server
+from tests.unit.servers.openai_server import FakeServer, free_port
 
 pytestmark = pytest.mark.model
 

@@ -20,8 +20,8 @@ pytest.importorskip("transformers", reason="the reference: pip install 'npc-brai
 
 from transformers import Gemma4Config, Gemma4ForConditionalGeneration  # noqa: E402
 
+from npc_brain.importing.architectures.gemma4.from_safetensors import import_safetensors  # noqa: E402
 from npc_brain.inference.chat import Picture, Sound  # noqa: E402
-from npc_brain.inference.importing.safetensors_import import import_safetensors  # noqa: E402
 from npc_brain.inference.media.audio import audio_features, decode_audio  # noqa: E402
 from npc_brain.inference.media.encoder import MediaEncoder  # noqa: E402
 from npc_brain.inference.media.image import image_features  # noqa: E402

@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from npc_brain.importing.architectures.gemma4 import from_safetensors
+from npc_brain.importing.architectures.gemma4.from_safetensors import import_safetensors
 from npc_brain.inference import onnx_decoder
-from npc_brain.inference.importing import safetensors_import
-from npc_brain.inference.importing.safetensors_import import import_safetensors
 from npc_brain.inference.onnx_decoder import OnnxDecoder
 from tests.counts import count
 from tests.gemma4_random import (
@@ -125,7 +125,7 @@ def test_float_import_equals_transformers(
     assert_close(decoded(decoder, 1, case.rest), case.wanted[num_prompt:])
 
 
-@pytest.mark.parametrize("accuracy_level", [1, safetensors_import.ACCURACY_LEVEL])
+@pytest.mark.parametrize("accuracy_level", [1, from_safetensors.ACCURACY_LEVEL])
 def test_4_bit_import_equals_its_dequantised_reference(
     case: Case, accuracy_level: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,7 +134,7 @@ def test_4_bit_import_equals_its_dequantised_reference(
     With float activations (level 1) nothing else is rounded. As imported, activations are rounded
     to 8 bits, which tiny random models feel more than real ones.
     """
-    monkeypatch.setattr(safetensors_import, "ACCURACY_LEVEL", accuracy_level)
+    monkeypatch.setattr(from_safetensors, "ACCURACY_LEVEL", accuracy_level)
     model_dir = case.directory / f"4bit {accuracy_level}"
     import_safetensors(case.source, model_dir)
     decoder = OnnxDecoder(model_dir, max_context=160)

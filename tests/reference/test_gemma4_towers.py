@@ -19,10 +19,10 @@ pytest.importorskip("transformers", reason="the reference: pip install 'npc-brai
 from transformers import Gemma4Config, Gemma4ForConditionalGeneration  # noqa: E402
 
 from npc_brain.errors import ModelError  # noqa: E402
-from npc_brain.inference.importing.gemma4_audio import build_audio_tower  # noqa: E402
-from npc_brain.inference.importing.gemma4_vision import build_vision_tower  # noqa: E402
-from npc_brain.inference.importing.graph_builder import GraphBuilder  # noqa: E402
-from npc_brain.inference.importing.tower_builder import MatrixBits  # noqa: E402
+from npc_brain.importing.architectures.gemma4.audio import build_audio_tower  # noqa: E402
+from npc_brain.importing.architectures.gemma4.tower_builder import MatrixBits  # noqa: E402
+from npc_brain.importing.architectures.gemma4.vision import build_vision_tower  # noqa: E402
+from npc_brain.importing.graph_builder import GraphBuilder  # noqa: E402
 from npc_brain.inference.media.audio import audio_features  # noqa: E402
 from npc_brain.inference.media.image import image_features  # noqa: E402
 from npc_brain.inference.runtime import onnxruntime as ort  # noqa: E402

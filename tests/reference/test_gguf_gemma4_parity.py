@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from npc_brain.inference.importing.gguf_file import GgufFile
-from npc_brain.inference.importing.gguf_gemma4 import import_gemma4
-from npc_brain.inference.importing.quantize import round_to_4_bits
+from npc_brain.importing.architectures.gemma4.from_gguf import import_gemma4
+from npc_brain.importing.gguf_file import GgufFile
+from npc_brain.importing.quantize import round_to_4_bits
 from npc_brain.inference.onnx_decoder import OnnxDecoder
 from tests.tiny_gemma4_gguf import FULL, SLIDING, Shape, TinyGemma4, write_gemma4_gguf
 

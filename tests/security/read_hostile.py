@@ -180,7 +180,7 @@ def make_base(base: Path) -> None:
     """What hostile files are made from: good files of every kind."""
     import numpy as np
 
-    from npc_brain.inference.importing.gguf_import import import_gguf
+    from npc_brain.importing.gguf_import import import_gguf
     from tests.gemma4_random import E2B_LIKE, random_weights, text_config, write_checkpoint
     from tests.tiny_gguf import write_tiny_gguf
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from npc_brain.inference.backends.openai import OpenAIBackend
 from npc_brain.inference.chat import ChatRequest, FunctionSchema, LineRule, TextDelta
 from npc_brain.inference.grammar import clean_line
-from npc_brain.inference.remote.answer import AnswerReader
-from npc_brain.inference.remote.http import MAX_LINE_BYTES, ServerError
 from npc_brain.protocol import messages as m
+from npc_brain.servers.answer import AnswerReader
+from npc_brain.servers.http import MAX_LINE_BYTES, ServerError
+from npc_brain.servers.openai import OpenAIBackend
 from tests.counts import count
 from tests.security.broken_completions import Completion, completions, play, said
 from tests.unit.session.test_turn_ends import Played, played

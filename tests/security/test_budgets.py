@@ -15,7 +15,7 @@ import pytest
 from npc_brain.clock import MonotonicClock
 from npc_brain.decision import hands
 from npc_brain.decision.fair_thread import FairThread
-from npc_brain.inference.importing.catalogue import resolve_model
+from npc_brain.importing.catalogue import resolve_model
 from npc_brain.inference.sentence_encoder import SentenceEncoder
 from npc_brain.protocol.codec import decode
 from npc_brain.protocol.messages import Direction

@@ -8,12 +8,12 @@ from npc_brain.clock import MonotonicClock
 from npc_brain.decision.utterance import Utterance
 from npc_brain.errors import NpcBrainError
 from npc_brain.inference.chat import LineRule, TextDelta
-from npc_brain.inference.free_text import FreeLine
 from npc_brain.memory.store import MemoryStore
 from npc_brain.npc.machine import compile_machine
 from npc_brain.npc.npc import Npc
 from npc_brain.npc.secrets import Secrets, spelled_secret
 from npc_brain.plain_text import plain_text
+from npc_brain.servers.free_text import FreeLine
 from npc_brain.tools.registry import BUILT_INS
 from npc_brain.world.model import Entity, Item
 from tests.npc_files import ned

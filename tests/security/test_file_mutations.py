@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from npc_brain.errors import NpcBrainError
-from npc_brain.inference.importing.gguf_import import import_gguf
-from npc_brain.inference.importing.safetensors_import import import_safetensors
+from npc_brain.importing.architectures.gemma4.from_safetensors import import_safetensors
+from npc_brain.importing.gguf_import import import_gguf
 from npc_brain.inference.model_dir import load_model_info
 from npc_brain.inference.tokenizer import Tokenizer
 from npc_brain.npc.loader import parse_definition, read_definition

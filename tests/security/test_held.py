@@ -12,13 +12,13 @@ import pytest
 
 import npc_brain
 from npc_brain.errors import DefinitionError, InferenceError, NpcBrainError, ScenarioError
-from npc_brain.inference.backends.openai import OpenAIBackend
 from npc_brain.inference.chat import ChatEvent, ChatRequest, Finished, FunctionCall, Message
 from npc_brain.npc.expressions import ExpressionError
 from npc_brain.npc.guards import compile_guard
 from npc_brain.npc.loader import load_definition
 from npc_brain.npc.npc_files import NpcLibrary
 from npc_brain.protocol.messages import Error, Ping, Pong, Welcome
+from npc_brain.servers.openai import OpenAIBackend
 from npc_brain.testing.scenario import load_scenario
 from npc_brain.tools.registry import BUILT_INS
 from tests.integration.wire_server import hello, raw_peer, serving

@@ -19,9 +19,9 @@ import pytest
 from npc_brain import sidecar as sidecar_module
 from npc_brain.errors import ModelError
 from npc_brain.inference import model_dir
-from npc_brain.inference.backends.openai import OpenAIBackend
 from npc_brain.inference.chat import ChatEvent, ChatRequest, Finished, Message
-from npc_brain.inference.remote import dialect
+from npc_brain.servers import dialect
+from npc_brain.servers.openai import OpenAIBackend
 from npc_brain.sidecar import Service, SidecarOptions
 from tests.pace import PATIENCE_S, wait_until
 from tests.processes import is_running

@@ -122,7 +122,7 @@ def own_patterns() -> Iterator[tuple[str, re.Pattern[str]]]:
 
 
 OTHERS = (
-    "npc_brain.inference.free_text",
+    "npc_brain.servers.free_text",
     "npc_brain.inference.formats.gemma4_syntax",
     "npc_brain.npc.effects",
     "npc_brain.npc.secrets",

@@ -14,7 +14,7 @@ import pytest
 
 from npc_brain.cache import cache_dir
 from npc_brain.errors import ModelError
-from npc_brain.inference.importing.catalogue import resolve_model
+from npc_brain.importing.catalogue import resolve_model
 from tests.counts import count
 from tests.security.recorder import Recording, clean_environment, record
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from npc_brain.inference.importing.catalogue import resolve_model
+from npc_brain.importing.catalogue import resolve_model
 from npc_brain.inference.sentence_encoder import SentenceEncoder
 from npc_brain.understanding.arguments import Missing, fill
 from npc_brain.understanding.choosing import ToolChooser

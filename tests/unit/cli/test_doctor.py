@@ -9,7 +9,7 @@ import pytest
 from npc_brain.cli import doctor, main
 from npc_brain.cli.doctor import how_it_fits
 from npc_brain.cli.hardware import GraphicsCard, Memory, _available, graphics_cards, main_memory
-from npc_brain.inference.importing.catalogue import CATALOGUE
+from npc_brain.importing.catalogue import CATALOGUE
 
 GIB = 1024**3
 

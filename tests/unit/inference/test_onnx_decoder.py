@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from npc_brain.errors import ErrorCode, InferenceError, ModelError
+from npc_brain.importing.gguf_import import import_gguf
 from npc_brain.inference.decoder import PREFILL_CHUNK, Logits
-from npc_brain.inference.importing.gguf_import import import_gguf
 from npc_brain.inference.onnx_decoder import OnnxDecoder
 from tests.counts import count
 from tests.tiny_gguf import CONTEXT, write_tiny_gguf

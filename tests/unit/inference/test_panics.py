@@ -11,19 +11,19 @@ import pytest
 
 from npc_brain.clock import FakeClock, MonotonicClock
 from npc_brain.decision.fair_thread import FairThread
-from npc_brain.inference.backends import openai as openai_module
 from npc_brain.inference.backends.media_queue import MediaQueue
-from npc_brain.inference.backends.openai import OpenAIBackend
 from npc_brain.inference.backends.scripted import ScriptedBackend, ScriptedReply
 from npc_brain.inference.chat import ChatRequest, Picture
 from npc_brain.inference.grammar import GrammarCompiler
 from npc_brain.inference.media.soft_tokens import MediaSpan
-from npc_brain.inference.remote.answer import AnswerReader
+from npc_brain.servers import openai as openai_module
+from npc_brain.servers.answer import AnswerReader
+from npc_brain.servers.openai import OpenAIBackend
 from tests.inference_doubles import byte_level_tokenizer
 from tests.pace import until, wait_until
-from tests.unit.inference.openai_server import Answer, FakeServer, running, text_stream
 from tests.unit.inference.test_engine import Rig
-from tests.unit.inference.test_openai_backend import HELLO, Receiver
+from tests.unit.servers.openai_server import Answer, FakeServer, running, text_stream
+from tests.unit.servers.test_openai_backend import HELLO, Receiver
 
 
 class PanicException(BaseException):

@@ -8,9 +8,9 @@ import pytest
 
 from npc_brain.cli import serve
 from npc_brain.errors import InferenceError, ModelError, UsageError
+from npc_brain.importing.gguf_import import import_gguf
 from npc_brain.inference import providers
 from npc_brain.inference.backends import onnx as onnx_backend
-from npc_brain.inference.importing.gguf_import import import_gguf
 from npc_brain.inference.onnx_decoder import OnnxDecoder
 from npc_brain.inference.providers import PROVIDERS, available_providers, open_session
 from tests.tiny_gguf import write_tiny_gguf

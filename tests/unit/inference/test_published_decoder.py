@@ -12,10 +12,10 @@ import pytest
 
 from npc_brain.cli import main
 from npc_brain.errors import ErrorCode, InferenceError, ModelError, UsageError
-from npc_brain.inference.importing import published
-from npc_brain.inference.importing.catalogue import resolve_model
-from npc_brain.inference.importing.published import import_published
-from npc_brain.inference.importing.published_files import belongs_to, find_published, is_published
+from npc_brain.importing.architectures.gemma4 import published
+from npc_brain.importing.architectures.gemma4.published import import_published
+from npc_brain.importing.catalogue import resolve_model
+from npc_brain.importing.published_files import belongs_to, find_published, is_published
 from npc_brain.inference.model_dir import load_model_info, verify
 from npc_brain.inference.onnx_decoder import OnnxDecoder
 from npc_brain.inference.open_decoder import open_decoder
@@ -119,7 +119,7 @@ def test_kv_type_is_read_from_the_graph(tmp_path: Path) -> None:
     (first, *_) = decoder.snapshot(0, 3).data
     assert (first.data_type(), first.shape()) == ("tensor(float16)", [1, 2, 3, 32])
     own = write_tiny_gguf(tmp_path / "tiny.gguf", "llama")
-    from npc_brain.inference.importing.gguf_import import import_gguf
+    from npc_brain.importing.gguf_import import import_gguf
 
     import_gguf(own, tmp_path / "own")
     assert isinstance(open_decoder(tmp_path / "own"), OnnxDecoder)

@@ -1,0 +1,1 @@
+"""What each model architecture is made of: a module or package for each."""

@@ -1,0 +1,53 @@
+"""Makes a model directory from whatever a user has: finds out what it is and who imports it."""
+
+from pathlib import Path
+
+from npc_brain.errors import ErrorCode, ModelError, UsageError
+from npc_brain.importing.architectures.gemma4.from_safetensors import import_safetensors
+from npc_brain.importing.architectures.gemma4.published import import_published
+from npc_brain.importing.gguf_import import import_gguf
+from npc_brain.importing.local_names import find_local, is_local_name
+from npc_brain.importing.published_files import is_published
+from npc_brain.inference.model_dir import INFO_FILE, Progress, no_progress
+
+
+def import_model(
+    source: str, model_dir: Path, progress: Progress = no_progress, *, variant: str | None = None
+) -> None:
+    """Make `model_dir`, which must not be there yet, from `source`.
+
+    Args:
+        source: A .gguf file, a directory with a Hugging Face checkpoint, a directory with published
+            ONNX files, or a local name of Ollama or LM Studio.
+        model_dir: The directory to make.
+        progress: See `Progress`.
+        variant: Of published ONNX files; None takes what suits the CPU best.
+
+    Raises ModelError when the source is damaged or not understood, UsageError when it is not there,
+    `model_dir` is there already or `variant` is given for something else.
+    """
+    path = find_local(source) if is_local_name(source) else Path(source)
+    if not path.exists():
+        raise UsageError(
+            f"{source} is not there",
+            hint="SRC is a .gguf file, a directory, or a name like ollama:gemma4:e4b",
+        )
+    if path.is_dir() and is_published(path):
+        import_published(path, model_dir, progress, variant=variant)
+        return
+    if variant is not None:
+        raise UsageError(f"{source} has no variants", hint="only published ONNX files have some")
+    if path.is_file():
+        import_gguf(path, model_dir, progress)
+    elif any(path.glob("*.safetensors")):
+        import_safetensors(path, model_dir, progress)
+    elif (path / INFO_FILE).is_file():
+        raise UsageError(
+            f"{path} is a model directory already", hint="use it as it is: --model DIR"
+        )
+    else:
+        raise ModelError(
+            f"{path} holds neither safetensors nor published ONNX files",
+            code=ErrorCode.MODEL_NOT_FOUND,
+            hint="name the directory that has the model's config.json, or a .gguf file",
+        )

@@ -1,1 +1,0 @@
-"""Asking a server that speaks OpenAI's chat completions protocol; see `backends.openai`."""

@@ -24,6 +24,7 @@ from npc_brain.npc.compile import Reaction
 from npc_brain.npc.effects import Use, pick_line
 from npc_brain.npc.machine import CONVERSATION_ENDED, HEARD
 from npc_brain.npc.npc import Npc
+from npc_brain.schema.marks import ref_of
 from npc_brain.tools.narrow import legal_schema
 from npc_brain.tools.registry import BUILT_INS
 from npc_brain.tools.spec import Tool, ToolKind, refusal
@@ -313,7 +314,8 @@ def _tools_now(npc: Npc) -> list[str]:
 def _named(tool: Tool, mentions: Sequence[Mention]) -> dict[str, str]:
     """The argument that a text names for a tool that is not legal now: the refusal speaks of it."""
     for name, schema in tool.schema.get("properties", {}).items():
-        if name in tool.schema.get("required", ()) and "item" in schema.get("x-ref", ""):
+        ref = ref_of(schema)
+        if name in tool.schema.get("required", ()) and ref and "item" in ref.domain.kinds:
             item = next((mention.id for mention in mentions if mention.kind == "item"), None)
             return {name: item} if item else {}
     return {}

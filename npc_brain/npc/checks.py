@@ -27,7 +27,8 @@ from npc_brain.npc.line_checks import check_lines
 from npc_brain.npc.size_checks import check_sizes
 from npc_brain.npc.source import DocPath, Problem, Source
 from npc_brain.patterns import MAX_TOTAL_SIZE, PatternError, compiled
-from npc_brain.tools.spec import Domain, Tool
+from npc_brain.schema.marks import Domain, ref_of
+from npc_brain.tools.spec import Tool
 from npc_brain.world.model import WorldSnapshot
 
 
@@ -369,10 +370,10 @@ class _Checker:
             return
         for name, value in args.items():
             schema = tool.schema.get("properties", {}).get(name, {})
-            domain = schema.get("x-ref") or schema.get("items", {}).get("x-ref")
-            if domain is None:
+            ref = ref_of(schema.get("items", schema))
+            if ref is None:
                 continue
-            known, what = self.world_ids.of_domain(Domain(domain))
+            known, what = self.world_ids.of_domain(ref.domain)
             for each in value if isinstance(value, list | tuple) else (value,):
                 if isinstance(each, str) and each and "{" not in each:
                     self._check_id((*at, name), each, known, what)

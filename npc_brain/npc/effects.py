@@ -14,6 +14,7 @@ from npc_brain.memory.blackboard import Kind, fits
 from npc_brain.npc.definition import EVENT_NAME, Effect
 from npc_brain.npc.expressions import ExpressionError, did_you_mean
 from npc_brain.npc.guards import Expression, compile_expression
+from npc_brain.schema.marks import ref_of
 from npc_brain.tools.spec import Tool
 from npc_brain.world.model import Scalar
 
@@ -245,7 +246,7 @@ def _parse_args(tool: Tool, value: Any) -> dict[str, Any]:
     missing = [
         name
         for name in tool.schema.get("required", ())
-        if name not in args and "x-default" not in properties.get(name, {})
+        if name not in args and not ((ref := ref_of(properties[name])) and ref.default)
     ]
     if missing:
         wanted = f"`{'`, `'.join(missing)}`"

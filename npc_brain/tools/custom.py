@@ -9,8 +9,8 @@ from typing import Any, Literal, get_args
 
 from npc_brain.errors import ToolError
 from npc_brain.plain_text import plain_text
+from npc_brain.schema.marks import REF, Domain
 from npc_brain.tools.spec import (
-    Domain,
     Tool,
     ToolKind,
     ToolResult,
@@ -28,7 +28,7 @@ _PROPERTY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,47}")
 _ANNOTATIONS = frozenset({"description", "title", "default", "examples", "$schema"})
 _Type = Literal["string", "integer", "number", "boolean", "array", "object"]
 _KEYWORDS: dict[str, frozenset[str]] = {
-    "string": frozenset({"enum", "minLength", "maxLength", "x-ref"}),
+    "string": frozenset({"enum", "minLength", "maxLength", REF}),
     "integer": frozenset({"minimum", "maximum"}),
     "number": frozenset({"minimum", "maximum"}),
     "boolean": frozenset(),
@@ -129,7 +129,7 @@ class _Checker:
             raise _fault(
                 self._tool, where, "a deeper schema", f"nest at most {MAX_SCHEMA_DEPTH} levels"
             )
-        wanted = schema.get("type", "string" if {"enum", "x-ref"} & schema.keys() else None)
+        wanted = schema.get("type", "string" if {"enum", REF} & schema.keys() else None)
         if not isinstance(wanted, str) or wanted not in get_args(_Type):
             types = ", ".join(get_args(_Type))
             raise _fault(self._tool, where, f"type {wanted!r}", f"use one of {types}")
@@ -147,9 +147,9 @@ class _Checker:
         return {"type": wanted, **kept, **getattr(self, f"_{wanted}")(kept, where, depth)}
 
     def _string(self, schema: dict[str, Any], where: str, depth: int) -> dict[str, Any]:
-        if "x-ref" in schema and schema["x-ref"] not in list(Domain):
+        if REF in schema and schema[REF] not in list(Domain):
             domains = ", ".join(Domain)
-            raise _fault(self._tool, where, f"x-ref {schema['x-ref']!r}", f"use one of {domains}")
+            raise _fault(self._tool, where, f"{REF} {schema[REF]!r}", f"use one of {domains}")
         if "enum" in schema:
             values = schema["enum"]
             is_good = isinstance(values, list) and 0 < len(values) <= MAX_ENUM
@@ -157,7 +157,7 @@ class _Checker:
                 raise _fault(
                     self._tool, where, "this enum", f"list 1 to {MAX_ENUM} strings, none empty"
                 )
-            if "x-ref" in schema:
+            if REF in schema:
                 raise _fault(self._tool, where, "enum beside x-ref", "leave one of them out")
         self._bounds(schema, "minLength", "maxLength", where, highest=MAX_TEXT_CHARS)
         return {}

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from npc_brain.tools.spec import Domain, ToolContext, ToolResult, refusal
+from npc_brain.schema.marks import Domain
+from npc_brain.tools.spec import ToolContext, ToolResult, refusal
 from npc_brain.world.model import Entity, Item
 
 

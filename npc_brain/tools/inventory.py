@@ -8,13 +8,11 @@ from typing import Annotated
 
 from pydantic import Field
 
+from npc_brain.schema.marks import CountOf, Domain, Ref
 from npc_brain.tools import domains, wording
 from npc_brain.tools.spec import (
     Arguments,
-    CountOf,
-    Domain,
     Phrase,
-    Ref,
     Tool,
     ToolContext,
     ToolKind,

@@ -12,8 +12,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from npc_brain.plain_text import plain_text
+from npc_brain.schema.marks import Domain, Ref, counted_by, ref_of
 from npc_brain.tools import domains
-from npc_brain.tools.spec import Arguments, Domain, Tool, ToolContext, ToolResult, refusal
+from npc_brain.tools.spec import Arguments, Tool, ToolContext, ToolResult, refusal
 
 MAX_TEXT_CHARS = 120
 """Of an open string whose schema sets no limit."""
@@ -86,15 +87,15 @@ def _narrowed_object(schema: _Schema, ctx: ToolContext) -> _Schema | None:
 
 def _is_required(schema: _Schema, name: str, ctx: ToolContext) -> bool:
     """Whether an object's property must be given; one with a default only if there is none now."""
-    inner = schema["properties"][name]
-    if "x-default" in inner:
-        return _default(inner, ctx) is None
+    ref = ref_of(schema["properties"][name])
+    if ref and ref.default:
+        return _default(ref, ctx) is None
     return name in schema.get("required", ())
 
 
-def _default(schema: _Schema, ctx: ToolContext) -> str | None:
-    value = ctx.npc_id if schema["x-default"] == "self" else ctx.speaker_id
-    return value if value in domains.ids(Domain(schema["x-ref"]), ctx) else None
+def _default(ref: Ref, ctx: ToolContext) -> str | None:
+    value = ctx.npc_id if ref.default == "self" else ctx.speaker_id
+    return value if value in domains.ids(ref.domain, ctx) else None
 
 
 def _narrowed(schema: _Schema, ctx: ToolContext, siblings: _Schema) -> _Schema | None:
@@ -102,10 +103,10 @@ def _narrowed(schema: _Schema, ctx: ToolContext, siblings: _Schema) -> _Schema |
     if schema.get("type") == "object":
         return _narrowed_object(schema, ctx)
     narrowed = {key: value for key, value in schema.items() if key in _KEPT}
-    if "x-ref" in schema:
-        narrowed["enum"] = domains.ids(Domain(schema["x-ref"]), ctx)
-    elif "x-count-of" in schema:
-        narrowed["maximum"] = _most(siblings[schema["x-count-of"]], ctx)
+    if ref := ref_of(schema):
+        narrowed["enum"] = domains.ids(ref.domain, ctx)
+    elif (counted := counted_by(schema)) and (item := ref_of(siblings[counted])):
+        narrowed["maximum"] = _most(item.domain, ctx)
         return narrowed if narrowed["maximum"] >= narrowed.get("minimum", 0) else None
     elif schema["type"] == "string" and "enum" not in schema:
         narrowed.setdefault("maxLength", MAX_TEXT_CHARS)
@@ -117,9 +118,8 @@ def _narrowed(schema: _Schema, ctx: ToolContext, siblings: _Schema) -> _Schema |
     return None if narrowed.get("enum") == [] else narrowed
 
 
-def _most(item_schema: _Schema, ctx: ToolContext) -> int:
+def _most(domain: Domain, ctx: ToolContext) -> int:
     """The highest count that is legal for any legal item."""
-    domain = Domain(item_schema["x-ref"])
     limits = [
         domains.count_limit(domain, ctx, item_id, ctx.speaker_id)
         for item_id in domains.ids(domain, ctx)
@@ -130,10 +130,11 @@ def _most(item_schema: _Schema, ctx: ToolContext) -> int:
 def _with_defaults(schema: _Schema, ctx: ToolContext, args: dict[str, Any]) -> dict[str, Any]:
     filled = dict(args)
     for name, inner in schema.get("properties", {}).items():
-        if filled.get(name) == "" and ("x-ref" in inner or "enum" in inner):
+        ref = ref_of(inner)
+        if filled.get(name) == "" and (ref or "enum" in inner):
             del filled[name]
-        if name not in filled and "x-default" in inner:
-            default = _default(inner, ctx)
+        if name not in filled and ref and ref.default:
+            default = _default(ref, ctx)
             if default is not None:
                 filled[name] = default
     return filled
@@ -141,7 +142,7 @@ def _with_defaults(schema: _Schema, ctx: ToolContext, args: dict[str, Any]) -> d
 
 def _with_plain_text(schema: _Schema, value: Any) -> Any:
     if isinstance(value, str):
-        return value if "x-ref" in schema or "enum" in schema else plain_text(value)
+        return value if ref_of(schema) or "enum" in schema else plain_text(value)
     if isinstance(value, list | tuple) and "items" in schema:
         return [_with_plain_text(schema["items"], item) for item in value]
     if isinstance(value, dict):
@@ -159,12 +160,11 @@ def _faults(
         yield _bad(where, f"wants {wanted}")
     elif wanted == "object":
         yield from _object_faults(schema, value, ctx, args, where)
-    elif "x-ref" in schema:
-        domain = Domain(schema["x-ref"])
-        holder = args.get(schema.get("x-of", ""))
+    elif ref := ref_of(schema):
+        holder = args.get(ref.of)
         holder = holder if isinstance(holder, str) else None
-        if value not in domains.ids(domain, ctx, holder):
-            yield domains.unknown(domain, ctx, value, holder)
+        if value not in domains.ids(ref.domain, ctx, holder):
+            yield domains.unknown(ref.domain, ctx, value, holder)
     elif "enum" in schema and value not in schema["enum"]:
         yield _bad(where, "is none of the allowed values")
     elif wanted in ("integer", "number"):

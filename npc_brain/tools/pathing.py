@@ -8,12 +8,11 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from npc_brain.schema.marks import Domain, Ref
 from npc_brain.tools import wording
 from npc_brain.tools.spec import (
     Arguments,
-    Domain,
     Phrase,
-    Ref,
     Tool,
     ToolContext,
     ToolKind,

@@ -9,72 +9,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler
-from pydantic_core import CoreSchema
+from pydantic import BaseModel, ConfigDict
 
 from npc_brain.world.limit import UNLIMITED, SearchLimit
 from npc_brain.world.world import World
-
-
-class Domain(StrEnum):
-    """What an argument refers to."""
-
-    HELD_ITEM = "held_item"
-    """An item that the NPC holds and has not promised to an action under way."""
-    USABLE_ITEM = "usable_item"
-    """A held item that can be used."""
-    WEARABLE_ITEM = "wearable_item"
-    """A held item that has a slot."""
-    SPEAKER_ITEM = "speaker_item"
-    """An item that the person spoken with holds; any item while the game has not told of them.
-    With `Ref.of`: that whoever the other argument names holds."""
-    ITEM = "item"
-    """Any item of the catalogue."""
-    PLACE = "place"
-    """A place."""
-    PERSON = "person"
-    """An NPC or player other than the NPC itself."""
-    HOLDER = "holder"
-    """A person, or an object that has an inventory; not the NPC itself."""
-    INVENTORY = "inventory"
-    """Anyone or anything whose inventory is known, and the NPC itself."""
-    TARGET = "target"
-    """A place, or an entity other than the NPC itself."""
-    TAG = "tag"
-    """A tag that at least one place, or one entity other than the NPC, has."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ref:
-    """Annotation of a tool argument: its values are the ids of `domain`.
-
-    Attributes:
-        default: Who is meant when the argument is missing or empty; with nobody to mean (no one is
-            spoken with), the argument is required.
-        of: For SPEAKER_ITEM: the argument that names the holder.
-    """
-
-    domain: Domain
-    default: Literal["", "speaker", "self"] = ""
-    of: str = ""
-
-    def __get_pydantic_json_schema__(
-        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        marks = {"x-ref": self.domain.value, "x-default": self.default, "x-of": self.of}
-        return {**handler(core_schema), **{key: mark for key, mark in marks.items() if mark}}
-
-
-@dataclass(frozen=True, slots=True)
-class CountOf:
-    """Annotation of a count: at most as many as there are of the item that `argument` names."""
-
-    argument: str
-
-    def __get_pydantic_json_schema__(
-        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        return {**handler(core_schema), "x-count-of": self.argument}
 
 
 class Arguments(BaseModel):
@@ -186,9 +124,7 @@ class Tool:
     """One tool.
 
     Attributes:
-        schema: JSON Schema of the arguments, not yet narrowed. `x-ref` (a `Domain`) marks arguments
-            that name something; `x-default`, `x-of` and `x-count-of` are the other fields of `Ref`
-            and `CountOf`.
+        schema: JSON Schema of the arguments, not yet narrowed, with the marks of `schema.marks`.
         arguments: The argument model; `GameArguments` for a tool of the game.
         run: The answer of a query or dialogue tool. None: the engine answers through `tool.call`.
         check: An action's preconditions: a refusal, or None when it may be requested.

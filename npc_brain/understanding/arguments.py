@@ -1,9 +1,8 @@
 """Fills the arguments of a tool from what was heard.
 
-Works from two JSON Schemas of one tool: the declared one, whose `x-` marks tell what an argument
-refers to (`x-ref`, `x-default`, `x-count-of`), and the legal one, whose enums hold the ids that
-exist now. It knows no tool by name. What cannot be told from the text is left out, or named as
-missing, never guessed.
+Works from two JSON Schemas of one tool: the declared one, whose marks (`schema.marks`) tell what an
+argument refers to, and the legal one, whose enums hold the ids that exist now. It knows no tool by
+name. What cannot be told from the text is left out, or named as missing, never guessed.
 """
 
 import re
@@ -11,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from npc_brain.schema.marks import Domain, Ref, counted_by, ref_of
 from npc_brain.understanding import phrases
 from npc_brain.understanding.linking import Mention
 from npc_brain.understanding.trading import Money, trade_sides
@@ -25,21 +25,6 @@ from npc_brain.understanding.words import (
 
 _Schema = Mapping[str, Any]
 
-_KINDS: Mapping[str, frozenset[str]] = {
-    **dict.fromkeys(
-        ("item", "held_item", "usable_item", "wearable_item", "speaker_item"), frozenset({"item"})
-    ),
-    "place": frozenset({"place"}),
-    "person": frozenset({"person"}),
-    "holder": frozenset({"person", "object"}),
-    "inventory": frozenset({"person", "object"}),
-    "target": frozenset({"place", "person", "object"}),
-    "tag": frozenset({"tag"}),
-}
-"""The kinds of mention that each `x-ref` accepts."""
-
-_GIVEN = "held_item"
-_TAKEN = "speaker_item"
 _COUNT_REACH = 3
 """Words that may stand between a number and its item: "two big loaves of bread"."""
 
@@ -85,7 +70,7 @@ def fill(
     """The arguments that `text` gives.
 
     Args:
-        declared: The tool's own JSON Schema, with `x-` marks.
+        declared: The tool's own JSON Schema, with its marks.
         legal: The same, narrowed to what is legal now; arguments that it lacks are not filled.
         text: What was heard.
         mentions: What it names.
@@ -114,7 +99,8 @@ def fill(
     for name in required:
         if name not in filled:
             marks = declared["properties"].get(name, {})
-            named = [mention.id for mention in heard.of_kinds(_kinds(marks.get("items", marks)))]
+            ref = ref_of(marks.get("items", marks))
+            named = [mention.id for mention in heard.of_kinds(ref.domain.kinds)] if ref else []
             return Missing(name, named[0] if named else "", filled)
     return filled
 
@@ -151,12 +137,13 @@ class _Heard:
         self, name: str, marks: _Schema, schema: _Schema, *, is_required: bool, filled: _Schema
     ) -> Any | None:
         """The value of one argument, or None."""
-        if "x-count-of" in marks or (schema.get("type") == "integer" and "count" in name):
-            return self._count(schema, filled.get(marks.get("x-count-of", "item")))
+        counted = counted_by(marks)
+        if counted or (schema.get("type") == "integer" and "count" in name):
+            return self._count(schema, filled.get(counted or "item"))
         if schema.get("type") == "array":
-            return self._list(marks.get("items", {}), schema)
-        if "x-ref" in marks:
-            return self._id(marks, schema, is_required=is_required)
+            return self._list(ref_of(marks.get("items", {})), schema)
+        if ref := ref_of(marks):
+            return self._id(ref, schema, is_required=is_required)
         if "enum" in schema:
             return self._option(schema["enum"])
         if schema.get("type") == "integer":
@@ -195,20 +182,20 @@ class _Heard:
         count = self.count_of(mention) if mention else None
         return count if count is not None and count >= schema.get("minimum", 0) else None
 
-    def _id(self, marks: _Schema, schema: _Schema, *, is_required: bool) -> str | None:
-        legal = [m for m in self.of_kinds(_kinds(marks)) if m.id in schema.get("enum", ())]
+    def _id(self, ref: Ref, schema: _Schema, *, is_required: bool) -> str | None:
+        legal = [m for m in self.of_kinds(ref.domain.kinds) if m.id in schema.get("enum", ())]
         if not is_required:
             legal = [m for m in legal if _TOWARDS.search(self.text[: m.start])]
-        if not legal and marks["x-ref"] == "tag":
+        if not legal and ref.domain is Domain.TAG:
             return self._option(schema.get("enum", ()))
         wanted = [m for m in legal if not _AWAY.search(self.text[: m.start])] or legal
         return max(wanted, key=lambda mention: mention.score).id if wanted else None
 
-    def _list(self, marks: _Schema, schema: _Schema) -> list[str] | None:
+    def _list(self, ref: Ref | None, schema: _Schema) -> list[str] | None:
         """The ids in the order of their mention, each once."""
-        if "x-ref" not in marks:
+        if ref is None:
             return None
-        kinds = _kinds(marks)
+        kinds = ref.domain.kinds
         allowed = schema["items"].get("enum", ())
         starts: dict[int, str] = {}
         for mention in self.mentions:
@@ -276,18 +263,14 @@ class _Exchange:
 
 def _exchange(declared: _Schema, legal: _Schema) -> _Exchange | None:
     """The arguments of an exchange, if the tool has both sides now."""
-    sides: dict[str, str] = {}
+    sides: dict[Domain | None, str] = {}
     counts: dict[str, str] = {}
     for name, schema in declared["properties"].items():
         if name in legal.get("properties", {}):
-            sides.setdefault(schema.get("x-ref", ""), name)
-            counts[schema.get("x-count-of", "")] = name
-    given, taken = sides.get(_GIVEN), sides.get(_TAKEN)
+            ref = ref_of(schema)
+            sides.setdefault(ref.domain if ref else None, name)
+            counts[counted_by(schema)] = name
+    given, taken = sides.get(Domain.HELD_ITEM), sides.get(Domain.SPEAKER_ITEM)
     if given is None or taken is None:
         return None
     return _Exchange(given, counts.get(given, ""), taken, counts.get(taken, ""))
-
-
-def _kinds(marks: _Schema) -> frozenset[str]:
-    """The kinds of mention that an argument accepts."""
-    return _KINDS.get(marks.get("x-ref", ""), frozenset())

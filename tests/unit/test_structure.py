@@ -1,6 +1,7 @@
 """Data flows one way: a module imports only what lies below it."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ PACKAGE = Path(npc_brain.__file__).parent
 
 LAYERS = (
     {"errors", "clock", "cache", "event_loop", "plain_text"},
-    {"files", "patterns"},
+    {"files", "patterns", "schema"},
     {"world", "inference"},
     {"understanding", "servers", "importing"},
     {"tools"},
@@ -85,6 +86,18 @@ def test_libraries_have_owners(path: Path) -> None:
 def test_every_part_has_a_layer() -> None:
     parts = {part_of(path) for path in modules()} - {"__init__", "__main__"}
     assert parts == set(RANK)
+
+
+def test_tool_marks_are_spelled_in_one_place() -> None:
+    """Others read them with `schema.marks`: a bare string would be a use that no test sees."""
+    found = [
+        path.relative_to(PACKAGE).as_posix()
+        for path in modules()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if re.fullmatch("x-(ref|default|of|count-of)", node.value)
+    ]
+    assert set(found) == {"schema/marks.py"}
 
 
 def test_nothing_imports_onnxruntime_with_its_telemetry() -> None:

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from npc_brain.tools.spec import Domain
-from npc_brain.understanding.arguments import _KINDS, Missing, fill
+from npc_brain.understanding.arguments import Missing, fill
 from npc_brain.understanding.linking import EntityLinker
 from npc_brain.understanding.trading import Money
 from tests.understanding.village import ITEMS, NAMED, schemas
@@ -157,8 +156,3 @@ def test_only_legal_ids_and_known_arguments_come_out(tool: str, text: str) -> No
             assert value >= schema["minimum"]
     if not isinstance(found, Missing):
         assert set(legal["required"]) <= set(found)
-
-
-def test_every_domain_of_an_argument_has_its_kinds_of_mention() -> None:
-    """A domain that was forgotten would never be filled from what is said."""
-    assert set(_KINDS) == set(Domain)

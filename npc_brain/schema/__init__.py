@@ -1,0 +1,1 @@
+"""Arguments of tools: the subset of JSON Schema that describes them, and whatever reads it."""

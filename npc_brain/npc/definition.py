@@ -75,13 +75,14 @@ class Persona(Authored):
     """Who the NPC is; goes into the prompt.
 
     Attributes:
-        name: What others call the NPC.
+        name: The name that players and other NPCs use.
         role: What the NPC is, in a few words: "innkeeper of the Drowsy Heron".
         voice: How the NPC talks: "warm, quick, dry".
         backstory: Where the NPC comes from, in a sentence or two.
-        knowledge: Facts that the NPC knows and may tell.
-        secrets: Never told: they stay out of the prompt, and a line that spells one is replaced.
-        language: The language that a model is asked to speak.
+        knowledge: Facts that the NPC knows and may share.
+        secrets: What the NPC must not say. Secrets stay out of the prompt, and a line that spells
+            one out is replaced.
+        language: The language that the model is asked to speak.
     """
 
     name: Name
@@ -97,13 +98,14 @@ class Lines(Authored):
     """Authored lines that are not tied to a trigger; several are alternatives, drawn by seed.
 
     Attributes:
-        greeting: Said to someone's first greeting, and without a model to whatever they say first.
-        fallback: By state name, or `default` for all others: said when time or the model is
-            missing. A state's lines serve the states nested in it.
-        outcome: Wording of a tool's outcome without a model, by `TOOL` or `TOOL_REASON`
-            (`go_to`, `go_to_failed`, `inventory_give_not_held`). Tools bring English defaults.
-        opener: How a model-made line starts for an outcome; same keys. Default: the
-            `outcome` lines.
+        greeting: Answers someone's first greeting; without a model, whatever they say first.
+        fallback: What the NPC says when the model is late or missing, by state name; `default`
+            is for all other states. A state's lines also serve the states nested in it.
+        outcome: What the NPC says about the outcome of a tool when there is no model, by `TOOL` or
+            `TOOL_REASON` (`go_to`, `go_to_failed`, `inventory_give_not_held`). Every tool has
+            English lines of its own as the default.
+        opener: How a line that the model writes about an outcome begins; same keys as `outcome`,
+            whose lines are the default.
     """
 
     greeting: Alternatives = ()
@@ -116,9 +118,9 @@ class Safety(Authored):
     """What the NPC refuses to talk about.
 
     Attributes:
-        refuse: Patterns; what was heard is not answered when one of them is found in it. Case does
-            not matter.
-        line: What the NPC says instead, as alternatives.
+        refuse: Regular expressions. If one of them is found in what the player says, the NPC does
+            not answer it. Case does not matter.
+        line: What the NPC says instead.
     """
 
     refuse: Strings = ()
@@ -137,9 +139,9 @@ class Transition(Authored):
     """A way out of a state, or what is done without leaving it.
 
     Attributes:
-        to: The state to enter; without it the NPC stays where it is.
-        guard: A condition; the transition is only taken when it is true.
-        do: Effects carried out on the way.
+        to: The state to enter. Without it, the NPC stays in its state.
+        guard: An expression; the transition is only taken if it is true.
+        do: What the NPC does on the way.
     """
 
     to: StateName | None = None
@@ -163,19 +165,19 @@ class Heard(Authored):
     taken. See `npc.triggers`.
 
     Attributes:
-        like: Sentences; one that means about the same matches.
-        min: How alike in meaning a sentence must be, from 0 to 1.
-        keywords: Words or phrases; any one of them matches.
-        pattern: A regular expression, searched for in what was heard. Case does not matter.
-        wants: Ids (items, places, entities) one of which must be mentioned as well.
-        guard: A condition; the reaction only applies when it is true.
-        do: Effects carried out before anything is said.
-        say: Lines to answer with, as alternatives. Without `say` the turn goes on to the tools and
-            the model after `do`, with `prompt` as an added instruction.
-        prompt: An instruction added to the model's prompt for this turn.
+        like: Example sentences; anything with about the same meaning matches.
+        min: How similar in meaning a sentence must be, from 0 to 1.
+        keywords: Words or phrases, any of which matches.
+        pattern: A regular expression that matches anywhere in what was said. Case does not matter.
+        wants: Ids of items, places or entities; one of them must also be mentioned.
+        guard: An expression; the reaction only applies if it is true.
+        do: What the NPC does before it says anything.
+        say: What the NPC answers. Without it, the turn continues with the tools and the model
+            after `do`, with `prompt` as an additional instruction.
+        prompt: An additional instruction to the model for this turn.
         emotion: The emotion of the line.
         to: The state to enter afterwards.
-        once: Matches only once in the NPC's life.
+        once: Whether this happens only once in the NPC's life.
     """
 
     like: Strings = ()
@@ -196,20 +198,21 @@ class State(Authored):
     """A state; states nest, names are unique in the whole machine.
 
     Attributes:
-        prompt: What the model is told about this situation.
-        tools: Tools that are legal here, besides `say`. None: those of the parent, at the top none.
-        mind: `model` asks the language model, `scripted` never does. None: as the parent, at
-            the top `model`.
+        prompt: A description of the situation for the model.
+        tools: The tools that the NPC may use here. By default those of the parent state; in a
+            state without a parent, none.
+        mind: `model` uses the language model, `scripted` never does. By default as in the parent
+            state; in a state without a parent, `model`.
         emotion: The emotion of lines said in this state, unless something else sets one.
-        enter: Effects carried out on entering the state.
-        exit: Effects carried out on leaving it.
+        enter: What the NPC does on entering the state.
+        exit: What the NPC does on leaving it.
         heard: Reactions to what is said to the NPC, tried in order.
-        on: By event name: a target, a transition, or a list of transitions with guards, in order.
-            A key that is not a plain event name is a guard: taken as soon as it is true.
-        after: By duration (`500ms`, `120s`, `5m`, `1h`) in this state: a target or transition. With
-            a guard that is not true by then, taken as soon as it is.
-        initial: The child entered with this state, when it has children.
-        states: States within this one; they inherit its tools, transitions and prompt.
+        on: Transitions by event name; in a list, the first whose `if` is true is taken. A key that
+            is an expression instead of an event name is taken as soon as it becomes true.
+        after: Transitions by the time spent in this state: `500ms`, `120s`, `5m`, `1h`. If its
+            `if` is not true at that time, the transition is taken as soon as it is.
+        initial: The nested state to enter first; required if there are nested states.
+        states: States nested in this one. They inherit its tools, transitions and prompt.
     """
 
     prompt: str = ""
@@ -233,16 +236,19 @@ class NpcDefinition(Authored):
     """A whole NPC file.
 
     Attributes:
-        id: Default `npc_id`; the file's stem when the file does not say.
+        id: The id of the definition.
         persona: Who the NPC is.
         lines: What the NPC says without a model.
         safety: What the NPC refuses to talk about.
-        blackboard: The keys there are, with their first values; their types stay.
+        blackboard: The NPC's variables and their initial values. A variable keeps its type.
         inventory: What the game should give the NPC at the start, by item id.
-        relationships: What the NPC thinks of others, by entity id; goes into the prompt.
-        examples: Things a player may say that ask for a tool, by tool name, besides the tool's own.
-        tool_choice: Who chooses a tool for what was heard. By default what suits the model in use.
-        deadline_ms: How long a turn may take, unless `npc.hear` says otherwise.
+        relationships: What the NPC thinks of others, by entity id. Part of the prompt.
+        examples: What a player may say to ask for a tool, by tool name. Added to the tool's own
+            examples.
+        tool_choice: What chooses a tool for what was said: the sentence encoder, the model, or the
+            encoder first and the model where the encoder is unsure. By default what suits the
+            model in use.
+        deadline_ms: The longest that a turn may take, unless `npc.hear` says otherwise.
         initial: The state that the NPC starts in.
         states: The state machine.
     """

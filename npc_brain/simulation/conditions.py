@@ -43,7 +43,17 @@ class InState(FileData):
 
 
 class Condition(FileData):
-    """Exactly one of its keys."""
+    """Something about the world that is true or not: a map with exactly one of these keys.
+
+    Attributes:
+        holds: `who` holds at least `count` of `item`; one if there is no count.
+        fact: The fact `id` has this value; `true` if there is none.
+        at: `who` stands at `place` or next to it.
+        state: The NPC's state machine is in one of these states, or inside one of them.
+        all: Every one of these conditions is true.
+        any: At least one of these conditions is true.
+        negated: This condition is not true.
+    """
 
     holds: Holds | None = None
     fact: FactIs | None = None

@@ -24,7 +24,19 @@ from npc_brain.simulation.conditions import (
     IsAt,
     leaves,
 )
-from npc_brain.world.model import Cell, Count, Id, Item, Name, NavGrid, Place, Scalar, Text
+from npc_brain.world.model import (
+    Aliases,
+    Cell,
+    Count,
+    Id,
+    Item,
+    Name,
+    NavGrid,
+    Place,
+    Scalar,
+    Tags,
+    Text,
+)
 
 MAX_FILE_BYTES = 8 * files.MB
 MAX_SIDE = 4096
@@ -41,9 +53,10 @@ class Terrain(FileData):
     """What a map character stands for.
 
     Attributes:
-        cost: Cost of entering the cell; 0 cannot be entered.
+        name: What it is called: "grass".
+        cost: Cost of entering a cell of it, 0 to 255; 0 blocks the way.
         colour: How a view may draw it: `#rrggbb`.
-        glyph: What a view draws instead of the map character.
+        glyph: The character that a view draws in place of the one on the map.
     """
 
     name: Name
@@ -59,17 +72,18 @@ class Thing(FileData):
     name: Name
     position: Cell
     description: Text = ""
-    aliases: tuple[Name, ...] = ()
-    tags: tuple[Id, ...] = ()
+    aliases: Aliases = ()
+    tags: Tags = ()
 
 
 class Character(Thing):
     """An NPC or the player, where they stand at the start.
 
     Attributes:
-        definition: Name of the NPC file; the id by default.
-        speed_cells_per_s: How fast they walk.
-        inventory: What they hold; an NPC's default is the `inventory` of its NPC file.
+        definition: The name of the NPC file, if it differs from the id.
+        colour: How a view may draw them: `#rrggbb`.
+        speed_cells_per_s: How fast they walk, up to 20.
+        inventory: What they hold. The default is the `inventory` of the NPC file.
     """
 
     definition: str = ""
@@ -79,10 +93,15 @@ class Character(Thing):
 
 
 class Door(FileData):
-    """A locked door: its cell is closed to all but those who hold `key`.
+    """A locked door: its cell is closed to everyone who does not hold the key.
 
-    Who walks through it with the key opens it for everyone, and makes the fact `door.ID` true.
-    `locked` and `opened` are what the player is told.
+    Whoever walks through it with the key opens it for everyone and makes the fact `door.ID` true.
+
+    Attributes:
+        cell: Where it is on the map.
+        key: The item that opens it.
+        locked: What the player reads on finding it locked.
+        opened: What the player reads when it opens.
     """
 
     id: Id
@@ -94,18 +113,18 @@ class Door(FileData):
 
 
 class Rule(FileData):
-    """A reason for which the game refuses an action.
+    """A reason for the game to refuse an action.
 
-    It applies when everything that it names fits the action and `when`, if given, is true.
+    It applies when the action matches everything that the rule names, and `when` is true.
 
     Attributes:
-        refuse: The tool.
-        npc: Only for this NPC.
-        item: Only when the NPC would part with this item.
-        unless_for: Not when this item is what the NPC would get.
-        below_price: Only for a trade in which the NPC would get less than it gives, by list price
-            (an item without a price is not for sale).
-        reason: A stable word; the NPC's file words it as `TOOL_REASON`.
+        refuse: The tool whose actions are refused.
+        npc: Only those of this NPC.
+        item: Only those in which the NPC would part with this item.
+        unless_for: Not those in which the NPC would get this item in return.
+        below_price: Only trades in which the NPC would get less than it gives, by list price.
+        when: Only while this is true.
+        reason: One word that names the reason; the NPC file words it as `TOOL_REASON`.
     """
 
     refuse: Annotated[str, Field(pattern=r"^[a-z_]+$")]
@@ -118,9 +137,13 @@ class Rule(FileData):
 
 
 class QuestStep(FileData):
-    """One step: what to do (`text`), when it is done, what the player reads then (`done`).
+    """One step of a quest.
 
-    `raises` names events raised in NPCs when the step is done, by NPC id.
+    Attributes:
+        text: What the player has to do.
+        when: The step is done as soon as this is true.
+        done: What the player reads then.
+        raises: Events raised in NPCs at that moment, by NPC id.
     """
 
     text: Text
@@ -130,7 +153,12 @@ class QuestStep(FileData):
 
 
 class Quest(FileData):
-    """A quest: steps in order; a step that is done stays done."""
+    """A quest.
+
+    Attributes:
+        title: What the player reads above its steps.
+        steps: What to do, in order. A step that is done stays done.
+    """
 
     id: Id
     title: Name
@@ -138,7 +166,26 @@ class Quest(FileData):
 
 
 class WorldFile(FileData):
-    """A whole world file; see `sample_game/world.json` for one."""
+    """A whole world file; `sample_game/world.json` is one.
+
+    Attributes:
+        version: The version of this format.
+        name: What the place is called.
+        intro: What the player reads at the start.
+        legend: What each character of the map stands for.
+        map: The rows of the map, top to bottom, all of the same length.
+        items: The kinds of items that exist.
+        currency: The item that prices are counted in.
+        places: Spots that characters can go to and ask about.
+        player: The player's character.
+        npcs: The NPCs.
+        objects: Things that stand around.
+        inventories: What objects and others hold at the start, by owner and item.
+        facts: What is known about the world, by name; rules and quests can refer to it.
+        doors: Locked doors.
+        rules: Reasons for the game to refuse an action.
+        quests: The quests.
+    """
 
     version: Literal[1]
     name: Name

@@ -51,6 +51,11 @@ Point = tuple[Metres, Metres, Metres]
 
 Position = Cell | Point
 
+Aliases = Annotated[tuple[Name, ...], Field(description="Other names that players may use for it.")]
+Tags = Annotated[
+    tuple[Id, ...], Field(description="Words by which NPCs find it: `drink`, `bed`, `exit`.")
+]
+
 Scalar = bool | int | float | str
 Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
@@ -70,16 +75,19 @@ class WorldData(BaseModel):
 
 
 class Item(WorldData):
-    """A kind of item. `price` is in `currency` items; `slot` names where it is equipped."""
+    """A kind of item."""
 
     id: Id
     name: Name
     description: Text = ""
-    aliases: tuple[Name, ...] = ()
-    tags: tuple[Id, ...] = ()
-    price: Count | None = None
-    slot: Id | None = None
-    usable: bool = False
+    aliases: Aliases = ()
+    tags: Tags = ()
+    price: Annotated[
+        Count | None,
+        Field(description="List price, in `currency` items; without one it is not for sale."),
+    ] = None
+    slot: Annotated[Id | None, Field(description="Where it is equipped: `hand`.")] = None
+    usable: Annotated[bool, Field(description="Whether it can be used by itself.")] = False
 
 
 class Place(WorldData):
@@ -89,8 +97,8 @@ class Place(WorldData):
     name: Name
     position: Position
     description: Text = ""
-    aliases: tuple[Name, ...] = ()
-    tags: tuple[Id, ...] = ()
+    aliases: Aliases = ()
+    tags: Tags = ()
 
 
 class Entity(WorldData):
@@ -101,8 +109,8 @@ class Entity(WorldData):
     kind: Literal["npc", "player", "object"]
     position: Position
     description: Text = ""
-    aliases: tuple[Name, ...] = ()
-    tags: tuple[Id, ...] = ()
+    aliases: Aliases = ()
+    tags: Tags = ()
 
 
 class Inventory(WorldData):

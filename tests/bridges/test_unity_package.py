@@ -316,7 +316,7 @@ def test_the_manifest_names_what_is_there() -> None:
     assert manifest["name"] == PACKAGE.name
     assert f"## {manifest['version']}" in (PACKAGE / "CHANGELOG.md").read_text(encoding="utf-8")
     assert all((PACKAGE / sample["path"]).is_dir() for sample in manifest["samples"])
-    client = (PACKAGE / "Runtime" / "Unity" / "NpcBrainClient.cs").read_text(encoding="utf-8")
+    client = (PACKAGE / "Runtime" / "Core" / "SidecarClient.cs").read_text(encoding="utf-8")
     assert f'Version = "{manifest["version"]}"' in client
 
 

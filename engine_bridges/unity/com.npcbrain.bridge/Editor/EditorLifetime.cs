@@ -4,7 +4,7 @@ namespace NpcBrain.Editor
 {
     /// <summary>
     /// Ends thread, socket and process when the editor leaves play mode, reloads code or quits: all
-    /// three by <see cref="NpcBrainClient.ShutDown"/>.
+    /// three by <see cref="NpcBrainHost.ShutDown"/>.
     /// </summary>
     [InitializeOnLoad]
     internal static class EditorLifetime
@@ -12,15 +12,15 @@ namespace NpcBrain.Editor
         static EditorLifetime()
         {
             EditorApplication.playModeStateChanged += TakePlayMode;
-            AssemblyReloadEvents.beforeAssemblyReload += NpcBrainClient.ShutDown;
-            EditorApplication.quitting += NpcBrainClient.ShutDown;
+            AssemblyReloadEvents.beforeAssemblyReload += NpcBrainHost.ShutDown;
+            EditorApplication.quitting += NpcBrainHost.ShutDown;
         }
 
         private static void TakePlayMode(PlayModeStateChange change)
         {
             if (change == PlayModeStateChange.ExitingPlayMode)
             {
-                NpcBrainClient.ShutDown();
+                NpcBrainHost.ShutDown();
             }
         }
     }

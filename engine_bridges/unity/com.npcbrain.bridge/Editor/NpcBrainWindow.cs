@@ -11,7 +11,7 @@ namespace NpcBrain.Editor
         private const int MaxEntries = 500;
 
         private readonly List<string> _entries = new List<string>();
-        private NpcBrainClient _client;
+        private NpcBrainHost _host;
         private Vector2 _scroll;
         private string _filter = "";
         private bool _showsTokens;
@@ -29,9 +29,9 @@ namespace NpcBrain.Editor
 
         private void Update()
         {
-            if (_client != NpcBrainClient.Existing)
+            if (_host != NpcBrainHost.Existing)
             {
-                Follow(NpcBrainClient.Existing);
+                Follow(NpcBrainHost.Existing);
             }
             if (Application.isPlaying)
             {
@@ -41,15 +41,16 @@ namespace NpcBrain.Editor
 
         private void OnGUI()
         {
-            if (_client == null)
+            if (_host == null)
             {
                 EditorGUILayout.HelpBox("Press Play to see what NPCs do.", MessageType.Info);
             }
             else
             {
-                string detail = string.IsNullOrEmpty(_client.PhaseDetail) ? "" : ": " + _client.PhaseDetail;
-                EditorGUILayout.LabelField("Sidecar", _client.Phase + detail);
-                foreach (NpcCharacter character in _client.Characters)
+                SidecarClient sidecar = _host.Sidecar;
+                string detail = sidecar.Detail.Length == 0 ? "" : ": " + sidecar.Detail;
+                EditorGUILayout.LabelField("Sidecar", sidecar.Phase + detail);
+                foreach (NpcCharacter character in _host.Characters)
                 {
                     string speaking = character.IsSpeaking ? " (speaking)" : "";
                     EditorGUILayout.LabelField(character.DisplayName, character.State + speaking);
@@ -68,20 +69,20 @@ namespace NpcBrain.Editor
             EditorGUILayout.EndScrollView();
         }
 
-        private void Follow(NpcBrainClient client)
+        private void Follow(NpcBrainHost host)
         {
-            if (!ReferenceEquals(_client, null))
+            if (!ReferenceEquals(_host, null))
             {
-                _client.MessageReceived -= TakeReceived;
-                _client.MessageSent -= TakeSent;
-                _client.LogReceived -= Add;
+                _host.Sidecar.MessageReceived -= TakeReceived;
+                _host.Sidecar.MessageSent -= TakeSent;
+                _host.Sidecar.LogReceived -= Add;
             }
-            _client = client;
-            if (client != null)
+            _host = host;
+            if (host != null)
             {
-                client.MessageReceived += TakeReceived;
-                client.MessageSent += TakeSent;
-                client.LogReceived += Add;
+                host.Sidecar.MessageReceived += TakeReceived;
+                host.Sidecar.MessageSent += TakeSent;
+                host.Sidecar.LogReceived += Add;
             }
         }
 

@@ -78,8 +78,8 @@ namespace NpcBrain.Standalone
             {
                 mira = Stage.AddCharacter("mira");
                 mira.StateChanged += (from, to, cause) => states.Add(to + " " + cause);
-                NpcBrainClient.Instance.StatusChanged += (phase, detail, progress) => phases.Add(phase);
-                NpcBrainClient.Instance.MessageReceived += message => types.Add(message.Type);
+                NpcBrainHost.Instance.Sidecar.StatusChanged += (phase, detail, progress) => phases.Add(phase);
+                NpcBrainHost.Instance.Sidecar.MessageReceived += message => types.Add(message.Type);
                 AddWorld();
             });
             Stage.Until("a spawned NPC", () => mira.IsSpawned);
@@ -99,8 +99,8 @@ namespace NpcBrain.Standalone
             Stage.Until("another state", () => mira.State != before);
             NpcMessage pong = null;
             NpcMessage stats = null;
-            NpcBrainClient.Instance.Ping(answer => pong = answer);
-            NpcBrainClient.Instance.RequestStats(answer => stats = answer);
+            NpcBrainHost.Instance.Sidecar.Ping(answer => pong = answer);
+            NpcBrainHost.Instance.Sidecar.RequestStats(answer => stats = answer);
             Stage.Until("pong and stats", () => pong != null && stats != null);
             Stage.Check(pong.Type == "pong" && stats.Type == "stats", "their types");
             Stage.Check((long)stats.Body["num_npcs"] == 1, "one NPC");
@@ -117,7 +117,7 @@ namespace NpcBrain.Standalone
                 mira = Stage.AddCharacter("mira");
                 AddWorld();
             });
-            Stage.Until("the model", () => NpcBrainClient.Instance.Phase == "ready" && mira.IsSpawned);
+            Stage.Until("the model", () => NpcBrainHost.Instance.Sidecar.Phase == "ready" && mira.IsSpawned);
             int numTokens = 0;
             NpcLine said = null;
             mira.TokenReceived += (turn, text) => numTokens++;
@@ -146,7 +146,7 @@ namespace NpcBrain.Standalone
                         action.Accept();
                         action.Start();
                     }));
-                NpcBrainClient.Instance.MessageSent += message =>
+                NpcBrainHost.Instance.Sidecar.MessageSent += message =>
                 {
                     if (message.Type == "action.update")
                     {
@@ -209,9 +209,9 @@ namespace NpcBrain.Standalone
                     "ring_bell", "Rings the village bell.", NpcParameter.Integer("times").Or(1),
                     NpcParameter.Choice("how", "softly", "loudly").Or("loudly"),
                     (action, times, how) => action.Done()).WithExamples("Ring the bell!"));
-                NpcBrainClient.Instance.MessageSent += message =>
+                NpcBrainHost.Instance.Sidecar.MessageSent += message =>
                     registered = message.Type == "tool.register" ? (string)message.Body["name"] : registered;
-                NpcBrainClient.Instance.MessageReceived += message =>
+                NpcBrainHost.Instance.Sidecar.MessageReceived += message =>
                     answer = message.IsError ? message : answer;
             });
             Stage.Until("a spawned NPC", () => pip.IsSpawned);
@@ -269,7 +269,7 @@ namespace NpcBrain.Standalone
             walk.Cancel();
             Stage.Check(asked.HasEnded && asked.Outcome == "cancelled", "its turn ends with it");
             NpcMessage stats = null;
-            NpcBrainClient.Instance.RequestStats(answer => stats = answer);
+            NpcBrainHost.Instance.Sidecar.RequestStats(answer => stats = answer);
             Stage.Until("stats", () => stats != null);
             Stage.Check((long)stats.Body["num_npcs"] == 0, "the sidecar let it go");
             NpcCharacter again = Stage.AddCharacter("mira");
@@ -285,19 +285,19 @@ namespace NpcBrain.Standalone
             string first = mira.State;
             string askedIn = null;
             string keptIn = null;
-            NpcBrainClient.Instance.MessageSent += message =>
+            NpcBrainHost.Instance.Sidecar.MessageSent += message =>
                 askedIn = message.Type == "state.save" ? mira.State : askedIn;
-            NpcBrainClient.Instance.MessageReceived += message =>
+            NpcBrainHost.Instance.Sidecar.MessageReceived += message =>
                 keptIn = message.Type == "state.saved" ? askedIn : keptIn;
             mira.SendEvent("attacked");
             Stage.Until(
                 "another state, and a copy of it", () => mira.State != first && keptIn == mira.State);
             string changed = mira.State;
-            int pid = NpcBrainClient.Instance.ProcessId;
+            int pid = NpcBrainHost.Instance.Sidecar.ProcessId;
             bool isLost = false;
             bool isLoaded = false;
             mira.StateChanged += (from, to, cause) => isLoaded |= cause == "load";
-            NpcBrainClient.Instance.Disconnected += reason => isLost = true;
+            NpcBrainHost.Instance.Sidecar.Disconnected += reason => isLost = true;
             NpcTurn asked = mira.Hear("Are you well?");
             System.Diagnostics.Process.GetProcessById(pid).Kill();
             Stage.Until("the loss", () => isLost);
@@ -306,7 +306,7 @@ namespace NpcBrain.Standalone
             Stage.Frames(2);
             Stage.Check(alone.HasEnded && alone.Outcome == "fallback", alone.Outcome);
             Stage.Until("it in the next sidecar", () => isLoaded);
-            Stage.Check(NpcBrainClient.Instance.ProcessId != pid, "another process");
+            Stage.Check(NpcBrainHost.Instance.Sidecar.ProcessId != pid, "another process");
             Stage.Check(mira.IsSpawned && mira.State == changed, mira.State);
         }
 
@@ -324,7 +324,7 @@ namespace NpcBrain.Standalone
             Stage.Check(asked.Outcome == "cancelled" && numEnds == 1 && !mira.IsSpeaking, "its end");
             Stage.Frames(60);
             NpcMessage pong = null;
-            NpcBrainClient.Instance.Ping(answer => pong = answer);
+            NpcBrainHost.Instance.Sidecar.Ping(answer => pong = answer);
             Stage.Until("what came before a pong", () => pong != null);
             Stage.Check(numHeard == 0 && numEnds == 1, "silence after it");
         }
@@ -343,7 +343,7 @@ namespace NpcBrain.Standalone
             List<NpcToolCall> calls = new List<NpcToolCall>();
             string result = null;
             mira.ToolCalled += calls.Add;
-            NpcBrainClient.Instance.MessageSent += message =>
+            NpcBrainHost.Instance.Sidecar.MessageSent += message =>
             {
                 if (message.Type == "tool.result")
                 {
@@ -382,15 +382,15 @@ namespace NpcBrain.Standalone
                 }
                 else if (cycle % 4 > 1)
                 {
-                    Stage.Until("a process", () => (pid = NpcBrainClient.Instance.ProcessId) != 0);
+                    Stage.Until("a process", () => (pid = NpcBrainHost.Instance.Sidecar.ProcessId) != 0);
                 }
-                pid = NpcBrainClient.Instance.ProcessId;
+                pid = NpcBrainHost.Instance.Sidecar.ProcessId;
                 watch = System.Diagnostics.Stopwatch.StartNew();
                 FakePlayer.Stop();
                 // A slow or busy machine is given more, by what starting a sidecar takes on it.
                 double spare = 5 * startSeconds;
                 Stage.Check(watch.Elapsed.TotalSeconds < 1.5 + spare, "Stop took " + watch.Elapsed);
-                Stage.Check(NpcBrainClient.Existing == null, "no client after Stop");
+                Stage.Check(NpcBrainHost.Existing == null, "no client after Stop");
                 if (pid != 0)
                 {
                     pids.Add(pid);
@@ -427,7 +427,7 @@ namespace NpcBrain.Standalone
         /// <summary>What frames allocate; as good as endless when there was a collection.</summary>
         private static long Idle(int numFrames)
         {
-            Action update = UpdateOf(NpcBrainClient.Instance);
+            Action update = UpdateOf(NpcBrainHost.Instance);
             long before = GC.GetTotalMemory(false);
             int numCollections = GC.CollectionCount(0);
             for (int index = 0; index < numFrames; index++)
@@ -438,9 +438,9 @@ namespace NpcBrain.Standalone
             return isCounted ? GC.GetTotalMemory(false) - before : long.MaxValue;
         }
 
-        private static Action UpdateOf(NpcBrainClient client)
+        private static Action UpdateOf(NpcBrainHost client)
         {
-            System.Reflection.MethodInfo update = typeof(NpcBrainClient).GetMethod(
+            System.Reflection.MethodInfo update = typeof(NpcBrainHost).GetMethod(
                 "Update", System.Reflection.BindingFlags.Instance | System.Reflection.BindingFlags.NonPublic);
             return (Action)Delegate.CreateDelegate(typeof(Action), client, update);
         }

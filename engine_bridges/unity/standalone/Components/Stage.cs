@@ -16,7 +16,7 @@ namespace NpcBrain.Standalone
         /// <summary>How long a test waits for what must happen: only a hang takes as long.</summary>
         private const double WaitSeconds = 120;
 
-        public static readonly Assembly Package = typeof(NpcBrainClient).Assembly;
+        public static readonly Assembly Package = typeof(NpcBrainHost).Assembly;
 
         /// <summary>The NPC file of the sample game of that name.</summary>
         public static TextAsset File(string npc)

@@ -18,14 +18,14 @@ namespace NpcBrain.Standalone
             options.ProgramPath = Runner.Setting("PROGRAM");
             options.NpcsFolder = Runner.Setting("NPCS");
             options.Model = model;
-            Client = new SidecarClient(options);
+            Client = new SidecarClient();
             Stopwatch clock = Stopwatch.StartNew();
-            Client.Start();
+            Client.Start(options);
             try
             {
                 Until(() => Client.IsConnected, "a link");
                 Runner.NoteStart(clock);
-                Runner.CheckEqual(Ask("world.sync", World())["type"], "ok", "the world");
+                Runner.CheckEqual(Ask("world.sync", World()).Type, "ok", "the world");
             }
             catch (FailedTest)
             {
@@ -44,10 +44,10 @@ namespace NpcBrain.Standalone
             Runner.Until(isSo, () => Client.Pump(1), what, seconds);
         }
 
-        public IDictionary<string, object> Ask(
+        public NpcMessage Ask(
             string type, IDictionary<string, object> body, string npcId = null)
         {
-            IDictionary<string, object> answer = null;
+            NpcMessage answer = null;
             Client.Send(type, body, npcId, got => answer = got);
             Until(() => answer != null, "the answer to " + type);
             return answer;
@@ -55,8 +55,8 @@ namespace NpcBrain.Standalone
 
         public void Spawn(string npcId)
         {
-            IDictionary<string, object> answer = Ask("npc.spawn", Map("definition", npcId), npcId);
-            Runner.CheckEqual(answer["type"], "npc.state", npcId + " is spawned");
+            NpcMessage answer = Ask("npc.spawn", Map("definition", npcId), npcId);
+            Runner.CheckEqual(answer.Type, "npc.state", npcId + " is spawned");
         }
 
         public void SpawnReady(string npcId)
@@ -93,17 +93,6 @@ namespace NpcBrain.Standalone
                 map[key] = value;
             }
             return map;
-        }
-
-        public static IDictionary<string, object> Body(IDictionary<string, object> message)
-        {
-            return (IDictionary<string, object>)message["body"];
-        }
-
-        public static string Code(IDictionary<string, object> message)
-        {
-            object code;
-            return Body(message).TryGetValue("code", out code) ? (string)code : "";
         }
 
         private static IDictionary<string, object> World()
@@ -159,28 +148,28 @@ namespace NpcBrain.Standalone
             get { return Outcome.Length > 0; }
         }
 
-        private void TakeAnswer(IDictionary<string, object> message)
+        private void TakeAnswer(NpcMessage message)
         {
-            if ((string)message["type"] == "error")
+            if (message.IsError)
             {
-                Outcome = Game.Code(message);
+                Outcome = message.ErrorCode;
             }
             else
             {
-                TurnId = (long)Game.Body(message)["turn_id"];
+                TurnId = Fields.Integer(message.Body, "turn_id");
             }
         }
 
-        private void Take(IDictionary<string, object> message)
+        private void Take(NpcMessage message)
         {
-            IDictionary<string, object> body = Game.Body(message);
+            IDictionary<string, object> body = message.Body;
             object turnId;
             if (TurnId == 0 || HasEnded || !body.TryGetValue("turn_id", out turnId)
                 || !TurnId.Equals(turnId))
             {
                 return;
             }
-            switch ((string)message["type"])
+            switch (message.Type)
             {
                 case "turn.token":
                     NumTokens++;

@@ -90,9 +90,9 @@ namespace NpcBrain.Standalone
                 IDictionary<string, object> request = null;
                 game.Client.RegisterCharacter("pip", message =>
                 {
-                    if ((string)message["type"] == "action.request")
+                    if (message.Type == "action.request")
                     {
-                        request = (IDictionary<string, object>)message["body"];
+                        request = message.Body;
                     }
                 });
                 SpokenTurn turn = game.Say("pip", "Can you take me to the mill?");
@@ -100,15 +100,15 @@ namespace NpcBrain.Standalone
                 Runner.CheckEqual(request["tool"], "go_to", "tool");
                 foreach (string status in new[] { "accepted", "started", "progress", "done" })
                 {
-                    Runner.CheckEqual(Update(game, request, status)["type"], "ok", status);
+                    Runner.CheckEqual(Update(game, request, status).Type, "ok", status);
                 }
                 Runner.CheckEqual(
-                    Game.Code(Update(game, request, "done")), "action_ended", "a second end");
+                    Update(game, request, "done").ErrorCode, "action_ended", "a second end");
                 game.Until(() => turn.HasEnded, "the turn's end");
             }
         }
 
-        private static IDictionary<string, object> Update(
+        private static NpcMessage Update(
             Game game, IDictionary<string, object> request, string status)
         {
             IDictionary<string, object> update = Game.Map("action_id", request["action_id"]);
@@ -124,24 +124,24 @@ namespace NpcBrain.Standalone
                 IDictionary<string, object> state = null;
                 game.Client.RegisterCharacter("mira", message =>
                 {
-                    if ((string)message["type"] == "npc.state")
+                    if (message.Type == "npc.state")
                     {
-                        state = (IDictionary<string, object>)message["body"];
+                        state = message.Body;
                     }
                 });
                 game.Ask("npc.event", Game.Map("event", "attacked"), "mira");
                 game.Until(() => state != null, "a transition");
-                byte[] blob = (byte[])Game.Body(game.Ask("state.save", Game.Map()))["blob"];
+                byte[] blob = Fields.Bytes(game.Ask("state.save", Game.Map()).Body, "blob");
                 string before = (string)state["to"];
                 Runner.CheckEqual(
-                    game.Ask("npc.despawn", Game.Map(), "mira")["type"], "ok", "despawned");
+                    game.Ask("npc.despawn", Game.Map(), "mira").Type, "ok", "despawned");
                 state = null;
                 Runner.CheckEqual(
-                    game.Ask("state.load", Game.Map("blob", blob))["type"], "ok", "loaded");
+                    game.Ask("state.load", Game.Map("blob", blob)).Type, "ok", "loaded");
                 game.Until(() => state != null, "its state");
                 Runner.CheckEqual(state["to"], before, "the state that was saved");
                 Runner.CheckEqual(
-                    Game.Code(game.Ask("state.load", Game.Map("blob", new byte[1]))),
+                    game.Ask("state.load", Game.Map("blob", new byte[1])).ErrorCode,
                     "bad_blob",
                     "a damaged blob");
             }
@@ -155,19 +155,19 @@ namespace NpcBrain.Standalone
                 SidecarOptions options = new SidecarOptions();
                 options.Endpoint = relay.Endpoint;
                 options.Token = game.Client.Token;
-                using (SidecarClient client = new SidecarClient(options))
+                using (SidecarClient client = new SidecarClient())
                 {
                     Action step = () =>
                     {
                         relay.Step();
                         client.Pump(1);
                     };
-                    client.Start();
+                    client.Start(options);
                     Runner.Until(() => client.IsConnected, step, "a link");
                     bool isAlive = false;
                     client.Send(
                         "npc.spawn", Game.Map("definition", "mira"), "mira",
-                        answer => isAlive = (string)answer["type"] == "npc.state");
+                        answer => isAlive = answer.Type == "npc.state");
                     Runner.Until(() => isAlive, step, "the NPC");
                     bool? isResumed = null;
                     client.Connected += resumed => isResumed = resumed;
@@ -186,22 +186,22 @@ namespace NpcBrain.Standalone
             using (Game game = new Game("none"))
             {
                 Runner.CheckEqual(
-                    Game.Code(game.Ask("no.such", Game.Map())), "unknown_type", "unknown type");
+                    game.Ask("no.such", Game.Map()).ErrorCode, "unknown_type", "unknown type");
                 Runner.CheckEqual(
-                    Game.Code(game.Ask("npc.spawn", Game.Map("definition", 7), "mira")),
+                    game.Ask("npc.spawn", Game.Map("definition", 7), "mira").ErrorCode,
                     "bad_body", "a wrong type");
                 Runner.CheckEqual(
-                    Game.Code(game.Ask("npc.event", Game.Map("event", double.NaN), "mira")),
+                    game.Ask("npc.event", Game.Map("event", double.NaN), "mira").ErrorCode,
                     "bad_body", "what cannot be written");
-                Runner.CheckEqual(game.Ask("ping", Game.Map())["type"], "pong", "ping after it");
+                Runner.CheckEqual(game.Ask("ping", Game.Map()).Type, "pong", "ping after it");
                 SidecarOptions options = new SidecarOptions();
                 options.Endpoint = game.Client.Endpoint;
                 options.Token = "wrong";
-                using (SidecarClient stranger = new SidecarClient(options))
+                using (SidecarClient stranger = new SidecarClient())
                 {
                     string code = null;
                     stranger.ErrorReceived += (got, text, hint) => code = got;
-                    stranger.Start();
+                    stranger.Start(options);
                     Runner.Until(() => code != null, () => stranger.Pump(1), "the refusal");
                     Runner.CheckEqual(code, "bad_token", "code");
                     Runner.CheckEqual(stranger.Phase, SidecarClient.Offline, "phase");
@@ -229,21 +229,21 @@ namespace NpcBrain.Standalone
                 Runner.Until(
                     () => frames.Count > 0, () => dealer.Step(500, frames), "the refusal");
             }
-            return Game.Code((IDictionary<string, object>)
-                new MsgpackReader().Read(frames[0], 0, frames[0].Length));
+            object refusal = new MsgpackReader().Read(frames[0], 0, frames[0].Length);
+            return Fields.Text(Fields.Map((IDictionary<string, object>)refusal, "body"), "code");
         }
 
         private static void NoProgram()
         {
             SidecarOptions options = new SidecarOptions();
             options.ProgramPath = "/no/such/program";
-            using (SidecarClient client = new SidecarClient(options))
+            using (SidecarClient client = new SidecarClient())
             {
-                client.Start();
+                client.Start(options);
                 Runner.CheckEqual(client.Phase, SidecarClient.Offline, "phase");
                 Runner.Check(client.Detail.Contains("/no/such/program"), "it says why");
                 string code = null;
-                client.Send("ping", Game.Map(), null, answer => code = Game.Code(answer));
+                client.Send("ping", Game.Map(), null, answer => code = answer.ErrorCode);
                 Runner.CheckEqual(code, "connection_lost", "what is sent is answered");
             }
         }

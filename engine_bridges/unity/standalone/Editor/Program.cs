@@ -68,7 +68,7 @@ namespace NpcBrain.Standalone
             NpcCharacter mira = null;
             Stage.Play("none", () => mira = Stage.AddCharacter("mira"));
             Stage.Until("a spawned NPC", () => mira.IsSpawned);
-            int pid = NpcBrainClient.Instance.ProcessId;
+            int pid = NpcBrainHost.Instance.Sidecar.ProcessId;
             switch (how)
             {
                 case "leave":

@@ -7,7 +7,6 @@ namespace NpcBrain
     /// <summary>
     /// Starts the sidecar, keeps the link to it, and brings its messages to the game's thread. All I/O
     /// is on a thread of its own; everything here is called on the game's thread and returns at once.
-    /// Messages are maps as <see cref="MsgpackReader"/> reads them: type, id, reply_to, npc_id, body.
     /// </summary>
     public sealed class SidecarClient : IDisposable
     {
@@ -19,11 +18,10 @@ namespace NpcBrain
 
         private const int JoinMs = 1000;
 
-        private readonly SidecarOptions _options;
-        private readonly Dictionary<long, Action<IDictionary<string, object>>> _answers =
-            new Dictionary<long, Action<IDictionary<string, object>>>();
-        private readonly Dictionary<string, Action<IDictionary<string, object>>> _characters =
-            new Dictionary<string, Action<IDictionary<string, object>>>();
+        private readonly Dictionary<long, Action<NpcMessage>> _answers =
+            new Dictionary<long, Action<NpcMessage>>();
+        private readonly Dictionary<string, Action<NpcMessage>> _characters =
+            new Dictionary<string, Action<NpcMessage>>();
         private readonly List<Link> _ending = new List<Link>();
         private List<LinkEvent> _waiting = new List<LinkEvent>();
         private int _next;
@@ -31,13 +29,8 @@ namespace NpcBrain
         private int _epoch;
 
         /// <summary>A client that is not started.</summary>
-        public SidecarClient(SidecarOptions options)
+        public SidecarClient()
         {
-            if (options == null)
-            {
-                throw new ArgumentNullException("options");
-            }
-            _options = options;
             Phase = Offline;
             Detail = "";
             Welcome = new Dictionary<string, object>();
@@ -53,10 +46,10 @@ namespace NpcBrain
         public event Action<string, string, double> StatusChanged;
 
         /// <summary>Any message of the sidecar.</summary>
-        public event Action<IDictionary<string, object>> MessageReceived;
+        public event Action<NpcMessage> MessageReceived;
 
         /// <summary>Any message to the sidecar.</summary>
-        public event Action<IDictionary<string, object>> MessageSent;
+        public event Action<NpcMessage> MessageSent;
 
         /// <summary>Something that nobody asked about went wrong: code, text, hint.</summary>
         public event Action<string, string, string> ErrorReceived;
@@ -94,30 +87,37 @@ namespace NpcBrain
             get { return _link == null ? "" : _link.Token; }
         }
 
-        /// <summary>Starts the sidecar, or connects to the one of the options.</summary>
-        public void Start()
+        /// <summary>
+        /// Starts the sidecar, or connects to the one of the options; does nothing when that was done.
+        /// Where there can be none, <see cref="Detail"/> says why.
+        /// </summary>
+        public void Start(SidecarOptions options)
         {
+            if (options == null)
+            {
+                throw new ArgumentNullException("options");
+            }
             if (_link != null)
             {
                 return;
             }
+            string problem = options.Problem;
             SidecarProcess process = null;
-            string token = _options.Token;
-            if (string.IsNullOrEmpty(_options.Endpoint))
+            if (string.IsNullOrEmpty(problem) && string.IsNullOrEmpty(options.Endpoint))
             {
-                string problem;
                 string program =
-                    SidecarFinder.Find(_options.ProgramPath, _options.GameFolder, out problem);
-                if (program == null)
-                {
-                    SetStatus(Offline, problem, 0);
-                    return;
-                }
-                process = new SidecarProcess(program, Arguments());
-                token = process.Token;
+                    SidecarFinder.Find(options.ProgramPath, options.GameFolder, out problem);
+                process = program == null ? null : new SidecarProcess(program, Arguments(options));
+            }
+            if (!string.IsNullOrEmpty(problem))
+            {
+                SetStatus(Offline, problem, 0);
+                return;
             }
             SetStatus("starting", "", 0);
-            _link = new Link(process, _options.Endpoint, token, ClientInfo());
+            _link = new Link(
+                process, options.Endpoint, process == null ? options.Token : process.Token,
+                ClientInfo(options));
         }
 
         /// <summary>Says goodbye and ends the sidecar; does not wait for its end.</summary>
@@ -205,14 +205,14 @@ namespace NpcBrain
             string type,
             IDictionary<string, object> body,
             string npcId = null,
-            Action<IDictionary<string, object>> onAnswer = null)
+            Action<NpcMessage> onAnswer = null)
         {
             long id = IsConnected ? _link.Post(type, body, npcId, _epoch) : 0;
             if (id == 0)
             {
                 if (onAnswer != null)
                 {
-                    onAnswer(OwnError(0, "connection_lost", type + " was not sent: no sidecar"));
+                    onAnswer(NpcMessage.ConnectionLost(0, type + " was not sent: there is no sidecar"));
                 }
                 return 0;
             }
@@ -222,53 +222,67 @@ namespace NpcBrain
             }
             if (MessageSent != null)
             {
-                Dictionary<string, object> message = new Dictionary<string, object>();
-                message["type"] = type;
-                message["id"] = id;
-                message["npc_id"] = npcId ?? "";
-                message["body"] = body;
-                MessageSent(message);
+                MessageSent(new NpcMessage(type, id, 0, npcId, body));
             }
             return id;
         }
 
         /// <summary>From now on messages about the NPC that answer nothing go to the handler.</summary>
-        public void RegisterCharacter(string npcId, Action<IDictionary<string, object>> handler)
+        public void RegisterCharacter(string npcId, Action<NpcMessage> handler)
         {
             _characters[npcId] = handler;
         }
 
-        /// <summary>Undoes <see cref="RegisterCharacter"/>.</summary>
-        public void UnregisterCharacter(string npcId)
+        /// <summary>Undoes <see cref="RegisterCharacter"/>, unless another handler has taken over.</summary>
+        public void UnregisterCharacter(string npcId, Action<NpcMessage> handler)
         {
-            _characters.Remove(npcId);
+            Action<NpcMessage> registered;
+            if (_characters.TryGetValue(npcId, out registered) && registered == handler)
+            {
+                _characters.Remove(npcId);
+            }
         }
 
         /// <summary>Measures a round trip: the answer is pong.</summary>
-        public long Ping(Action<IDictionary<string, object>> onAnswer)
+        public long Ping(Action<NpcMessage> onAnswer)
         {
             return Send("ping", new Dictionary<string, object>(), null, onAnswer);
         }
 
         /// <summary>Asks for the sidecar's counters: the answer is stats.</summary>
-        public long RequestStats(Action<IDictionary<string, object>> onAnswer)
+        public long RequestStats(Action<NpcMessage> onAnswer)
         {
             return Send("stats", new Dictionary<string, object>(), null, onAnswer);
         }
 
-        internal static IDictionary<string, object> OwnError(long replyTo, string code, string text)
+        /// <summary>
+        /// The minds of NPCs (null: of all), for the game's own save: an opaque blob, or null when it
+        /// cannot be had.
+        /// </summary>
+        public void SaveState(IEnumerable<string> npcIds, Action<byte[]> onSaved)
         {
             Dictionary<string, object> body = new Dictionary<string, object>();
-            body["code"] = code;
-            body["message"] = text;
-            body["hint"] = "The sidecar's log tells more.";
-            body["retryable"] = code == "connection_lost";
-            Dictionary<string, object> message = new Dictionary<string, object>();
-            message["type"] = "error";
-            message["id"] = 0L;
-            message["reply_to"] = replyTo;
-            message["body"] = body;
-            return message;
+            body["npc_ids"] = new List<object>(npcIds ?? new string[0]);
+            Send("state.save", body, null, answer => onSaved(
+                answer.Type == "state.saved" ? Fields.Bytes(answer.Body, "blob") : null));
+        }
+
+        /// <summary>Puts NPCs back as they were saved; told is whether they were.</summary>
+        public void LoadState(byte[] blob, Action<bool> onLoaded = null)
+        {
+            Dictionary<string, object> body = new Dictionary<string, object>();
+            body["blob"] = blob ?? new byte[0];
+            Send("state.load", body, null, answer =>
+            {
+                if (answer.IsError && answer.ErrorCode != NpcMessage.ConnectionLostCode)
+                {
+                    TellError(answer.Body);
+                }
+                if (onLoaded != null)
+                {
+                    onLoaded(!answer.IsError);
+                }
+            });
         }
 
         private void Handle(LinkEvent happened)
@@ -285,8 +299,8 @@ namespace NpcBrain
                     Lose(happened.Text);
                     break;
                 case LinkEventKind.Refused:
-                    TellError(happened.Message);
-                    SetStatus(Offline, Fields.Text(happened.Message, "message"), 0);
+                    TellError(happened.Message.Body);
+                    SetStatus(Offline, happened.Message.ErrorText, 0);
                     break;
                 case LinkEventKind.Offline:
                     SetStatus(Offline, happened.Text, 0);
@@ -300,10 +314,10 @@ namespace NpcBrain
             }
         }
 
-        private void TakeWelcome(IDictionary<string, object> message, int epoch)
+        private void TakeWelcome(NpcMessage message, int epoch)
         {
             _epoch = epoch;
-            Welcome = (IDictionary<string, object>)message["body"];
+            Welcome = message.Body;
             IsConnected = true;
             string phase = Fields.Text(Fields.Map(Welcome, "model"), "phase");
             SetStatus(phase.Length > 0 ? phase : "starting", "", 0);
@@ -317,34 +331,31 @@ namespace NpcBrain
             }
         }
 
-        private void TakeMessage(IDictionary<string, object> message)
+        private void TakeMessage(NpcMessage message)
         {
             if (MessageReceived != null)
             {
                 MessageReceived(message);
             }
-            IDictionary<string, object> body = (IDictionary<string, object>)message["body"];
-            string type = (string)message["type"];
-            object replyTo;
-            Action<IDictionary<string, object>> handler;
-            if (type == "status")
+            IDictionary<string, object> body = message.Body;
+            Action<NpcMessage> handler;
+            if (message.Type == "status")
             {
                 SetStatus(
                     Fields.Text(body, "phase"),
                     Fields.Text(body, "detail"),
                     Fields.Number(body, "progress"));
             }
-            else if (message.TryGetValue("reply_to", out replyTo)
-                && _answers.TryGetValue((long)replyTo, out handler))
+            else if (_answers.TryGetValue(message.ReplyTo, out handler))
             {
-                _answers.Remove((long)replyTo);
+                _answers.Remove(message.ReplyTo);
                 handler(message);
             }
-            else if (type == "error")
+            else if (message.IsError)
             {
                 TellError(body);
             }
-            else if (_characters.TryGetValue(Fields.Text(message, "npc_id"), out handler))
+            else if (_characters.TryGetValue(message.NpcId, out handler))
             {
                 handler(message);
             }
@@ -356,13 +367,13 @@ namespace NpcBrain
             IsConnected = false;
             if (_answers.Count > 0)
             {
-                List<KeyValuePair<long, Action<IDictionary<string, object>>>> waiting =
-                    new List<KeyValuePair<long, Action<IDictionary<string, object>>>>(_answers);
+                List<KeyValuePair<long, Action<NpcMessage>>> waiting =
+                    new List<KeyValuePair<long, Action<NpcMessage>>>(_answers);
                 _answers.Clear();
-                foreach (KeyValuePair<long, Action<IDictionary<string, object>>> answer in waiting)
+                foreach (KeyValuePair<long, Action<NpcMessage>> answer in waiting)
                 {
-                    answer.Value(OwnError(
-                        answer.Key, "connection_lost", "the link was lost before the answer"));
+                    answer.Value(NpcMessage.ConnectionLost(
+                        answer.Key, "the link was lost before the answer"));
                 }
             }
             if (wasConnected && Disconnected != null)
@@ -390,26 +401,26 @@ namespace NpcBrain
             }
         }
 
-        private IEnumerable<string> Arguments()
+        private static IEnumerable<string> Arguments(SidecarOptions options)
         {
             List<string> arguments = new List<string>();
             arguments.AddRange(new[] { "serve", "--bind", "tcp://127.0.0.1:0" });
-            arguments.AddRange(new[] { "--model", _options.Model });
+            arguments.AddRange(new[] { "--model", options.Model });
             arguments.AddRange(
                 new[] { "--parent-pid", Process.GetCurrentProcess().Id.ToString() });
-            if (!string.IsNullOrEmpty(_options.NpcsFolder))
+            if (!string.IsNullOrEmpty(options.NpcsFolder))
             {
-                arguments.AddRange(new[] { "--npcs", _options.NpcsFolder });
+                arguments.AddRange(new[] { "--npcs", options.NpcsFolder });
             }
             return arguments;
         }
 
-        private IDictionary<string, object> ClientInfo()
+        private static IDictionary<string, object> ClientInfo(SidecarOptions options)
         {
             Dictionary<string, object> client = new Dictionary<string, object>();
             client["name"] = "npc_brain for C#";
             client["version"] = Version;
-            client["engine"] = _options.Engine;
+            client["engine"] = options.Engine;
             return client;
         }
 

@@ -21,6 +21,9 @@ namespace NpcBrain
         /// <summary>The folder of NPC files; empty for none.</summary>
         public string NpcsFolder = "";
 
+        /// <summary>Why none can be had, found before asking; empty when one may be.</summary>
+        public string Problem = "";
+
         /// <summary>What hello tells of the engine.</summary>
         public string Engine = "C#";
     }

@@ -17,9 +17,6 @@ namespace NpcBrain
     [DisallowMultipleComponent]
     public sealed class NpcCharacter : MonoBehaviour
     {
-        /// <summary>How long after a change its mind is fetched, to survive a sidecar's restart.</summary>
-        private const float KeepDelaySeconds = 0.25f;
-
         private static readonly char[] _separators = { '/', '.' };
 
         [SerializeField]
@@ -81,9 +78,7 @@ namespace NpcBrain
         private FallbackVoice _voice;
         private TurnBook _book;
         private NpcHands _hands;
-        private byte[] _keptState;
-        private bool _hasSentSpawn;
-        private double _keepAtSeconds = double.PositiveInfinity;
+        private CharacterLink _link;
         private Dictionary<string, object> _startingBlackboard;
 
         /// <summary>It begins to speak.</summary>
@@ -120,7 +115,7 @@ namespace NpcBrain
             set
             {
                 _definitionFile = value;
-                if (_book != null && !_hasSentSpawn)
+                if (_book != null && !_link.HasSentSpawn)
                 {
                     ReadDefinition();
                 }
@@ -161,7 +156,10 @@ namespace NpcBrain
         public IDictionary<string, object> Blackboard { get; private set; }
 
         /// <summary>Whether the sidecar has it.</summary>
-        public bool IsSpawned { get; private set; }
+        public bool IsSpawned
+        {
+            get { return _link != null && _link.IsSpawned; }
+        }
 
         /// <summary>Whether it is speaking, or about to.</summary>
         public bool IsSpeaking
@@ -169,11 +167,15 @@ namespace NpcBrain
             get { return _book != null && !_book.IsEmpty; }
         }
 
-        internal NpcBrainClient Client { get; private set; }
+        /// <summary>Null while it is disabled.</summary>
+        internal SidecarClient Sidecar
+        {
+            get { return _link != null ? _link.Sidecar : null; }
+        }
 
         internal bool IsLinked
         {
-            get { return Client != null && Client.IsConnected; }
+            get { return Sidecar != null && Sidecar.IsConnected; }
         }
 
         /// <summary>
@@ -292,20 +294,20 @@ namespace NpcBrain
         /// <summary>Its mind, for the game's own save; null when it cannot be had.</summary>
         public void SaveState(Action<byte[]> onSaved)
         {
-            if (Client == null)
+            if (Sidecar == null)
             {
                 onSaved(null);
                 return;
             }
-            Client.SaveState(new[] { NpcId }, onSaved);
+            Sidecar.SaveState(new[] { NpcId }, onSaved);
         }
 
         /// <summary>Puts it back as it was saved; told is whether it was.</summary>
         public void LoadState(byte[] blob, Action<bool> onLoaded = null)
         {
-            if (Client != null)
+            if (Sidecar != null)
             {
-                Client.LoadState(blob, onLoaded);
+                Sidecar.LoadState(blob, onLoaded);
             }
             else if (onLoaded != null)
             {
@@ -325,15 +327,15 @@ namespace NpcBrain
         {
             if (IsLinked)
             {
-                SpawnIfLinked();
-                Client.Send(type, body, NpcId, Report);
+                _link.SpawnIfLinked();
+                Sidecar.Send(type, body, NpcId, Report);
             }
         }
 
         /// <summary>Tells the game of an answer when it is a refusal.</summary>
         internal void Report(NpcMessage answer)
         {
-            if (!answer.IsError || answer.ErrorCode == "connection_lost")
+            if (!answer.IsError || answer.ErrorCode == NpcMessage.ConnectionLostCode)
             {
                 return;
             }
@@ -379,7 +381,7 @@ namespace NpcBrain
 
         internal void TakeEnded(NpcTurn turn)
         {
-            KeepStateSoon();
+            _link.KeepStateSoon();
             _onTurnEnded.Invoke(turn);
             if (TurnEnded != null)
             {
@@ -419,18 +421,7 @@ namespace NpcBrain
 
         internal void TakeConnected(bool isResumed)
         {
-            if (isResumed && IsSpawned)
-            {
-                _hands.TellUntold();
-                return;
-            }
-            IsSpawned = false;
-            _hasSentSpawn = false;
-            if (_keptState == null)
-            {
-                _hands.Forget();
-            }
-            SpawnIfLinked();
+            _link.TakeConnected(isResumed);
         }
 
         internal void TakeDisconnected(string reason)
@@ -466,6 +457,34 @@ namespace NpcBrain
             }
         }
 
+        /// <summary>What to spawn it from: the NPC file's content, or its id where there is none.</summary>
+        internal object Definition
+        {
+            get { return _file.Source.Count > 0 ? (object)_file.Source : _file.Id; }
+        }
+
+        internal Dictionary<string, object> StartingBlackboard
+        {
+            get { return _startingBlackboard; }
+        }
+
+        internal bool SurvivesRestarts
+        {
+            get { return _survivesRestarts; }
+        }
+
+        internal void TakeState(IDictionary<string, object> body)
+        {
+            State = Fields.Text(body, "to");
+            Blackboard = Fields.Map(body, "blackboard");
+            _link.KeepStateSoon();
+            _onStateChanged.Invoke(State);
+            if (StateChanged != null)
+            {
+                StateChanged(Fields.Text(body, "from"), State, Fields.Text(body, "event"));
+            }
+        }
+
         private NpcTurn Ask(Dictionary<string, object> heard, string speakerId)
         {
             Prepare();
@@ -475,7 +494,7 @@ namespace NpcBrain
                 _book.HearAlone(turn);
                 return turn;
             }
-            SpawnIfLinked();
+            _link.SpawnIfLinked();
             heard["speaker_id"] = speakerId;
             heard["priority"] = _priority;
             heard["deadline_ms"] = (int)(_deadlineSeconds * 1000);
@@ -495,6 +514,7 @@ namespace NpcBrain
             {
                 _book = new TurnBook(this);
                 _hands = new NpcHands(this);
+                _link = new CharacterLink(this, _hands);
                 State = "";
                 Blackboard = new Dictionary<string, object>();
                 ReadDefinition();
@@ -517,112 +537,26 @@ namespace NpcBrain
         private void OnEnable()
         {
             Prepare();
-            Client = NpcBrainClient.Instance;
-            if (Client != null)
-            {
-                Client.Add(this);
-            }
+            _link.Open(NpcBrainHost.Instance);
         }
 
         private void OnDisable()
         {
             _book.Cancel(null);
             _hands.Forget();
-            if (Client == null)
-            {
-                return;
-            }
-            if (_hasSentSpawn && IsLinked)
-            {
-                Client.Send("npc.despawn", new Dictionary<string, object>(), NpcId);
-            }
-            Client.Remove(this);
-            Client = null;
-            IsSpawned = false;
-            _hasSentSpawn = false;
+            _link.Close();
         }
 
         private void Start()
         {
-            SpawnIfLinked();
+            _link.SpawnIfLinked();
         }
 
         private void Update()
         {
             double nowSeconds = Time.realtimeSinceStartup;
             _book.Tick(nowSeconds);
-            if (nowSeconds >= _keepAtSeconds)
-            {
-                _keepAtSeconds = double.PositiveInfinity;
-                KeepState();
-            }
-        }
-
-        private void SpawnIfLinked()
-        {
-            if (_hasSentSpawn || !IsLinked || !isActiveAndEnabled)
-            {
-                return;
-            }
-            _hasSentSpawn = true;
-            Client.Route(NpcId, this);
-            _hands.RegisterAll();
-            Dictionary<string, object> body = new Dictionary<string, object>();
-            body["definition"] = _file.Source.Count > 0 ? (object)_file.Source : _file.Id;
-            body["position"] = NpcWorld.WirePosition(transform.position);
-            if (_startingBlackboard != null)
-            {
-                body["blackboard"] = _startingBlackboard;
-            }
-            Client.Send("npc.spawn", body, NpcId, TakeSpawned);
-            if (_keptState != null)
-            {
-                Client.LoadState(_keptState, null);
-            }
-        }
-
-        private void TakeSpawned(NpcMessage answer)
-        {
-            if (answer.IsError && answer.ErrorCode != "duplicate_npc")
-            {
-                _hasSentSpawn = false;
-                Report(answer);
-                return;
-            }
-            IsSpawned = true;
-            if (!answer.IsError)
-            {
-                TakeState(answer.Body);
-            }
-        }
-
-        private void TakeState(IDictionary<string, object> body)
-        {
-            State = Fields.Text(body, "to");
-            Blackboard = Fields.Map(body, "blackboard");
-            KeepStateSoon();
-            _onStateChanged.Invoke(State);
-            if (StateChanged != null)
-            {
-                StateChanged(Fields.Text(body, "from"), State, Fields.Text(body, "event"));
-            }
-        }
-
-        /// <summary>Fetches its mind in a moment, so that a restarted sidecar can be given it again.</summary>
-        private void KeepStateSoon()
-        {
-            if (_survivesRestarts && double.IsPositiveInfinity(_keepAtSeconds))
-            {
-                _keepAtSeconds = Time.realtimeSinceStartup + KeepDelaySeconds;
-            }
-        }
-
-        private void KeepState()
-        {
-            if (IsSpawned && IsLinked)
-            {
-                Client.SaveState(new[] { NpcId }, blob => _keptState = blob ?? _keptState);
-            }
+            _link.Tick(nowSeconds);
         }
     }
 }

@@ -152,7 +152,7 @@ namespace NpcBrain
         {
             if (!tool.IsBuiltIn)
             {
-                _character.Client.Send("tool.register", tool.ToBody(), "", _character.Report);
+                _character.Sidecar.Send("tool.register", tool.ToBody(), "", _character.Report);
             }
         }
 
@@ -168,13 +168,13 @@ namespace NpcBrain
             body["status"] = _statusNames[(int)action.Status];
             body["reason"] = action.Reason;
             body["result"] = action.Result ?? new Dictionary<string, object>();
-            _character.Client.Send(
+            _character.Sidecar.Send(
                 "action.update", body, _character.NpcId, answer => TakeAnswer(answer, action));
         }
 
         private void TakeAnswer(NpcMessage answer, NpcActionRequest action)
         {
-            if (answer.ErrorCode == "connection_lost")
+            if (answer.ErrorCode == NpcMessage.ConnectionLostCode)
             {
                 Keep(action);
             }

@@ -35,7 +35,8 @@ namespace NpcBrain
         private float _lookIntervalSeconds = 0.2f;
 
         private readonly WorldChanges _changes = new WorldChanges();
-        private NpcBrainClient _client;
+        private NpcBrainHost _host;
+        private SceneWatch _watch;
         private byte[] _cells;
         private int _width;
         private bool _hasGraph;
@@ -72,7 +73,7 @@ namespace NpcBrain
         /// <summary>A kind of item; <paramref name="more"/> holds description, aliases, tags, price, slot, usable.</summary>
         public void SetItem(string id, string displayName, IDictionary<string, object> more = null)
         {
-            _changes.Put(WorldChanges.Items, id, NewRow(id, displayName, more));
+            _changes.Put(WorldChanges.Items, id, WorldChanges.NewRow(id, displayName, more));
         }
 
         /// <summary>A named spot, in metres; <paramref name="more"/> holds description, aliases, tags.</summary>
@@ -225,13 +226,13 @@ namespace NpcBrain
         /// <summary>Tells the whole world; done by itself after connecting.</summary>
         public void Sync()
         {
-            if (_client == null || !_client.IsConnected)
+            if (_host == null || !_host.Sidecar.IsConnected)
             {
                 return;
             }
             _revision++;
             _isSynced = true;
-            _client.Send("world.sync", _changes.TakeSnapshot(_revision, _currency), "", TakeAnswer);
+            _host.Sidecar.Send("world.sync", _changes.TakeSnapshot(_revision, _currency), "", TakeAnswer);
             if (Synced != null)
             {
                 Synced(_revision);
@@ -246,7 +247,7 @@ namespace NpcBrain
                 return;
             }
             _revision++;
-            _client.Send("world.patch", _changes.TakePatch(_revision), "", TakeAnswer);
+            _host.Sidecar.Send("world.patch", _changes.TakePatch(_revision), "", TakeAnswer);
             if (Patched != null)
             {
                 Patched(_revision);
@@ -272,6 +273,18 @@ namespace NpcBrain
             return new List<object> { cell.x, cell.y };
         }
 
+        /// <summary>Where a row of the world is, in metres; false for none, or for a cell.</summary>
+        internal static bool TryReadPoint(IDictionary<string, object> row, out Vector3 point)
+        {
+            List<object> position = row != null ? row["position"] as List<object> : null;
+            bool isPoint = position != null && position.Count == 3;
+            point = isPoint
+                ? new Vector3(
+                    (float)(double)position[0], (float)(double)position[1], (float)(double)position[2])
+                : Vector3.zero;
+            return isPoint;
+        }
+
         /// <summary>Answers a question about the way by the NavMesh; whether it could.</summary>
         internal static bool TryAnswer(NpcToolCall call)
         {
@@ -282,14 +295,7 @@ namespace NpcBrain
         /// <summary>Where a place or entity is, in metres; whether it is known.</summary>
         internal bool TryFindPoint(string id, out Vector3 point)
         {
-            Dictionary<string, object> row = Find(id);
-            List<object> position = row != null ? row["position"] as List<object> : null;
-            bool isPoint = position != null && position.Count == 3;
-            point = isPoint
-                ? new Vector3(
-                    (float)(double)position[0], (float)(double)position[1], (float)(double)position[2])
-                : Vector3.zero;
-            return isPoint;
+            return TryReadPoint(Find(id), out point);
         }
 
         /// <summary>The ids of the places and entities that have a tag.</summary>
@@ -321,13 +327,18 @@ namespace NpcBrain
             _isSynced = false;
         }
 
+        private void Awake()
+        {
+            _watch = new SceneWatch(_changes);
+        }
+
         private void OnEnable()
         {
             _current = this;
-            _client = NpcBrainClient.Instance;
-            if (_client != null)
+            _host = NpcBrainHost.Instance;
+            if (_host != null)
             {
-                _client.World = this;
+                _host.World = this;
             }
         }
 
@@ -337,9 +348,9 @@ namespace NpcBrain
             {
                 _current = null;
             }
-            if (_client != null && _client.World == this)
+            if (_host != null && _host.World == this)
             {
-                _client.World = null;
+                _host.World = null;
             }
             _isSynced = false;
         }
@@ -376,7 +387,7 @@ namespace NpcBrain
                 case "resync":
                     Sync();
                     break;
-                case "connection_lost":
+                case NpcMessage.ConnectionLostCode:
                     _isSynced = false;
                     break;
                 default:
@@ -387,73 +398,16 @@ namespace NpcBrain
 
         private void LookAtScene()
         {
-            if (!_tellsScene || _client == null)
+            if (_tellsScene && _host != null)
             {
-                return;
-            }
-            for (int index = 0; index < _client.Characters.Count; index++)
-            {
-                NpcCharacter character = _client.Characters[index];
-                LookAt(
-                    WorldChanges.Entities, character.NpcId, character.DisplayName, "npc",
-                    character.transform.position, null);
-            }
-            for (int index = 0; index < NpcMarker.All.Count; index++)
-            {
-                NpcMarker marker = NpcMarker.All[index];
-                if (string.IsNullOrEmpty(marker.Id))
-                {
-                    continue;
-                }
-                bool isPlace = marker.Kind == NpcMarkerKind.Place;
-                LookAt(
-                    isPlace ? WorldChanges.Places : WorldChanges.Entities, marker.Id, marker.DisplayName,
-                    marker.Kind == NpcMarkerKind.Player ? "player" : "object",
-                    marker.transform.position, marker);
-            }
-        }
-
-        /// <summary>Adds what is new and moves what has moved; what the game told keeps its words.</summary>
-        private void LookAt(
-            string kind, string id, string displayName, string entityKind, Vector3 point,
-            NpcMarker marker)
-        {
-            Dictionary<string, object> row = _changes.Row(kind, id);
-            if (row == null)
-            {
-                Dictionary<string, object> more = new Dictionary<string, object>();
-                if (marker != null)
-                {
-                    more["description"] = marker.Description ?? "";
-                    more["tags"] = new List<object>(marker.Tags ?? new string[0]);
-                }
-                if (kind == WorldChanges.Places)
-                {
-                    SetPlace(id, displayName, WirePosition(point), more);
-                }
-                else
-                {
-                    SetEntity(id, displayName, entityKind, WirePosition(point), more);
-                }
-                return;
-            }
-            List<object> position = row["position"] as List<object>;
-            if (position == null || position.Count != 3)
-            {
-                return;
-            }
-            Vector3 told = new Vector3(
-                (float)(double)position[0], (float)(double)position[1], (float)(double)position[2]);
-            if ((told - point).sqrMagnitude > 0.0001f)
-            {
-                Move(kind, id, WirePosition(point));
+                _watch.Look(_host.Characters);
             }
         }
 
         private void SetPlace(
             string id, string displayName, List<object> position, IDictionary<string, object> more)
         {
-            Dictionary<string, object> row = NewRow(id, displayName, more);
+            Dictionary<string, object> row = WorldChanges.NewRow(id, displayName, more);
             row["position"] = position;
             _changes.Put(WorldChanges.Places, id, row);
         }
@@ -462,7 +416,7 @@ namespace NpcBrain
             string id, string displayName, string kind, List<object> position,
             IDictionary<string, object> more)
         {
-            Dictionary<string, object> row = NewRow(id, displayName, more);
+            Dictionary<string, object> row = WorldChanges.NewRow(id, displayName, more);
             row["kind"] = kind;
             row["position"] = position;
             _changes.Put(WorldChanges.Entities, id, row);
@@ -474,31 +428,12 @@ namespace NpcBrain
             {
                 throw new ArgumentException("there is no entity " + id, "id");
             }
-            Move(WorldChanges.Entities, id, position);
-        }
-
-        private void Move(string kind, string id, List<object> position)
-        {
-            // A new row: the one that was sent may be still on its way.
-            Dictionary<string, object> row =
-                new Dictionary<string, object>(_changes.Row(kind, id));
-            row["position"] = position;
-            _changes.Put(kind, id, row);
+            _changes.Move(WorldChanges.Entities, id, position);
         }
 
         private Dictionary<string, object> Find(string id)
         {
             return _changes.Row(WorldChanges.Entities, id) ?? _changes.Row(WorldChanges.Places, id);
-        }
-
-        private static Dictionary<string, object> NewRow(
-            string id, string displayName, IDictionary<string, object> more)
-        {
-            Dictionary<string, object> row = more != null
-                ? new Dictionary<string, object>(more) : new Dictionary<string, object>();
-            row["id"] = id;
-            row["name"] = displayName;
-            return row;
         }
 
         private static Dictionary<string, object> Plain<T>(IDictionary<string, T> map)
@@ -513,26 +448,5 @@ namespace NpcBrain
             }
             return plain;
         }
-    }
-
-    /// <summary>A two-way edge between two waypoints.</summary>
-    public struct NpcNavEdge
-    {
-        /// <summary>An edge.</summary>
-        public NpcNavEdge(string a, string b, float cost) : this()
-        {
-            A = a;
-            B = b;
-            Cost = cost;
-        }
-
-        /// <summary>The waypoint at one end.</summary>
-        public string A { get; private set; }
-
-        /// <summary>The waypoint at the other end.</summary>
-        public string B { get; private set; }
-
-        /// <summary>In metres, or whatever the game counts in; above 0.</summary>
-        public float Cost { get; private set; }
     }
 }

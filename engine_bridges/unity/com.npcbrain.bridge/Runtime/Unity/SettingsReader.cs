@@ -13,21 +13,21 @@ namespace NpcBrain
         private static readonly Regex _connectionField = new Regex(
             "\"(endpoint|token)\"\\s*:\\s*\"([^\"\\\\]*)\"");
 
-        /// <summary>The options, or null and the reason.</summary>
-        public static SidecarOptions Read(NpcBrainSettings settings, out string problem)
+        /// <summary>The options; where there can be no sidecar they say why.</summary>
+        public static SidecarOptions Read(NpcBrainSettings settings)
         {
-            problem = "";
             SidecarOptions options = new SidecarOptions();
             options.Engine = "Unity " + Application.unityVersion;
             options.Model = settings.Model;
             if (!string.IsNullOrEmpty(settings.Endpoint))
             {
-                return TryReadEndpoint(settings.Endpoint, options, out problem) ? options : null;
+                ReadEndpoint(settings.Endpoint, options);
+                return options;
             }
             if (!CanRunPrograms())
             {
-                problem = "No sidecar can run here: NPCs speak their authored lines.";
-                return null;
+                options.Problem = "No sidecar can run here: NPCs speak their authored lines.";
+                return options;
             }
             string game = Path.GetDirectoryName(Application.dataPath) ?? "";
             string packed = Path.Combine(game, SidecarFinder.PackedFolder);
@@ -44,15 +44,13 @@ namespace NpcBrain
             return string.IsNullOrEmpty(configured) ? "" : Path.Combine(folder, configured);
         }
 
-        private static bool TryReadEndpoint(
-            string endpoint, SidecarOptions options, out string problem)
+        private static void ReadEndpoint(string endpoint, SidecarOptions options)
         {
-            problem = "";
             options.Endpoint = endpoint;
             options.Token = Environment.GetEnvironmentVariable(TokenVariable) ?? "";
             if (!endpoint.EndsWith(".json", StringComparison.Ordinal))
             {
-                return true;
+                return;
             }
             options.Endpoint = "";
             try
@@ -68,13 +66,12 @@ namespace NpcBrain
                         options.Token = field.Groups[2].Value;
                     }
                 }
-                problem = options.Endpoint.Length > 0 ? "" : endpoint + " names no endpoint.";
+                options.Problem = options.Endpoint.Length > 0 ? "" : endpoint + " names no endpoint.";
             }
             catch (IOException exception)
             {
-                problem = "There is no sidecar: " + exception.Message;
+                options.Problem = "There is no sidecar: " + exception.Message;
             }
-            return problem.Length == 0;
         }
 
         private static bool CanRunPrograms()

@@ -30,7 +30,7 @@ namespace NpcBrain
         {
             _turns.Add(turn);
             turn.DeadlineSeconds = nowSeconds + limit + GraceSeconds;
-            _character.Client.Send("npc.hear", body, _character.NpcId, answer => TakeAnswer(answer, turn));
+            _character.Sidecar.Send("npc.hear", body, _character.NpcId, answer => TakeAnswer(answer, turn));
         }
 
         /// <summary>Begins a turn that the sidecar is not asked for; its line comes with the next frame.</summary>
@@ -199,7 +199,7 @@ namespace NpcBrain
             {
                 Dictionary<string, object> body = new Dictionary<string, object>();
                 body["turn_id"] = turn.TurnId;
-                _character.Client.Send("turn.cancel", body);
+                _character.Sidecar.Send("turn.cancel", body);
             }
         }
 

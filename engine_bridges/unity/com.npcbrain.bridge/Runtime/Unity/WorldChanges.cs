@@ -157,6 +157,26 @@ namespace NpcBrain
             return body;
         }
 
+        /// <summary>Moves what there is.</summary>
+        public void Move(string kind, string id, List<object> position)
+        {
+            // A new row: the one that was sent may be still on its way.
+            Dictionary<string, object> row = new Dictionary<string, object>(Row(kind, id));
+            row["position"] = position;
+            Put(kind, id, row);
+        }
+
+        /// <summary>A row to put: what the game tells of it, with its id and name.</summary>
+        public static Dictionary<string, object> NewRow(
+            string id, string displayName, IDictionary<string, object> more)
+        {
+            Dictionary<string, object> row = more != null
+                ? new Dictionary<string, object>(more) : new Dictionary<string, object>();
+            row["id"] = id;
+            row["name"] = displayName;
+            return row;
+        }
+
         private void ForgetChanges()
         {
             foreach (Rows rows in _kinds.Values)

@@ -304,48 +304,49 @@ namespace NpcBrain
             }
             catch (MsgpackException error)
             {
-                Tell(LinkEventKind.Message, SidecarClient.OwnError(
+                Tell(LinkEventKind.Message, NpcMessage.Refusal(
                     message.Id, "bad_body", message.Type + ": " + error.Message), null);
             }
         }
 
         private void TakeFrame(byte[] frame)
         {
-            IDictionary<string, object> message;
+            IDictionary<string, object> envelope;
             try
             {
-                message = _reader.Read(frame, 0, frame.Length) as IDictionary<string, object>;
+                envelope = _reader.Read(frame, 0, frame.Length) as IDictionary<string, object>;
             }
             catch (MsgpackException error)
             {
                 Tell(LinkEventKind.Log, null, "passing over a frame: " + error.Message);
                 return;
             }
-            if (!IsEnvelope(message))
+            if (!IsEnvelope(envelope))
             {
                 Tell(LinkEventKind.Log, null, "passing over a frame that is no message");
+                return;
             }
-            else if (_isLinked)
+            NpcMessage message = new NpcMessage(envelope);
+            if (_isLinked)
             {
                 Tell(LinkEventKind.Message, message, null);
-                if ((string)message["type"] == "error" && CodeOf(message) == "hello_first")
+                if (message.ErrorCode == "hello_first")
                 {
                     Lose("the sidecar cut this game off: it left too much unread");
                 }
             }
-            else if (Equals(Value(message, "reply_to"), _helloId))
+            else if (_helloId != 0 && message.ReplyTo == _helloId)
             {
                 TakeAnswerToHello(message);
             }
         }
 
-        private void TakeAnswerToHello(IDictionary<string, object> message)
+        private void TakeAnswerToHello(NpcMessage message)
         {
-            IDictionary<string, object> body = (IDictionary<string, object>)message["body"];
-            string code = CodeOf(message);
-            if ((string)message["type"] == "welcome")
+            string code = message.ErrorCode;
+            if (message.Type == "welcome")
             {
-                _sessionId = Fields.Text(body, "session_id");
+                _sessionId = Fields.Text(message.Body, "session_id");
                 _backOffMs = FirstBackOffMs;
                 _isLinked = true;
                 lock (_lock)
@@ -366,7 +367,7 @@ namespace NpcBrain
             else
             {
                 _isRefused = code == "bad_token" || code == "bad_protocol";
-                Tell(LinkEventKind.Refused, body, null);
+                Tell(LinkEventKind.Refused, message, null);
                 Lose("the sidecar refused hello");
             }
         }
@@ -424,7 +425,7 @@ namespace NpcBrain
                 && _clock.ElapsedMilliseconds < untilMs);
         }
 
-        private void Tell(LinkEventKind kind, IDictionary<string, object> message, string text)
+        private void Tell(LinkEventKind kind, NpcMessage message, string text)
         {
             LinkEvent happened = new LinkEvent();
             happened.Kind = kind;
@@ -458,11 +459,6 @@ namespace NpcBrain
                 && Value(message, "body") is IDictionary<string, object>
                 && (!message.ContainsKey("reply_to") || message["reply_to"] is long)
                 && (!message.ContainsKey("npc_id") || message["npc_id"] is string);
-        }
-
-        private static string CodeOf(IDictionary<string, object> message)
-        {
-            return Fields.Text(Fields.Map(message, "body"), "code");
         }
 
         private static object Value(IDictionary<string, object> map, string key)

@@ -1,5 +1,3 @@
-using System.Collections.Generic;
-
 namespace NpcBrain
 {
     internal enum LinkEventKind
@@ -16,7 +14,7 @@ namespace NpcBrain
     internal struct LinkEvent
     {
         public LinkEventKind Kind;
-        public IDictionary<string, object> Message;
+        public NpcMessage Message;
         public string Text;
         public int Epoch;
     }

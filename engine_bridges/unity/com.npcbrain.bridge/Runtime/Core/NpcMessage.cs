@@ -8,6 +8,9 @@ namespace NpcBrain
         /// <summary>The type of a refusal.</summary>
         public const string ErrorType = "error";
 
+        /// <summary>The code of the refusal that stands for an answer of a sidecar that is gone.</summary>
+        public const string ConnectionLostCode = "connection_lost";
+
         internal NpcMessage(
             string type, long id, long replyTo, string npcId, IDictionary<string, object> body)
         {
@@ -16,6 +19,15 @@ namespace NpcBrain
             ReplyTo = replyTo;
             NpcId = npcId ?? "";
             Body = body;
+        }
+
+        /// <summary>A message as it was read from the wire.</summary>
+        internal NpcMessage(IDictionary<string, object> message)
+            : this(
+                Fields.Text(message, "type"), Fields.Integer(message, "id"),
+                Fields.Integer(message, "reply_to"), Fields.Text(message, "npc_id"),
+                Fields.Map(message, "body"))
+        {
         }
 
         /// <summary>For example <c>turn.line</c>.</summary>
@@ -51,23 +63,21 @@ namespace NpcBrain
             get { return IsError ? Fields.Text(Body, "message") : ""; }
         }
 
-        /// <summary>A message as the session hands it over.</summary>
-        internal NpcMessage(IDictionary<string, object> message)
-            : this(
-                Fields.Text(message, "type"), Fields.Integer(message, "id"),
-                Fields.Integer(message, "reply_to"), Fields.Text(message, "npc_id"),
-                Fields.Map(message, "body"))
+        /// <summary>What is answered in place of a sidecar that is gone.</summary>
+        internal static NpcMessage ConnectionLost(long replyTo, string text)
         {
+            return Refusal(replyTo, ConnectionLostCode, text);
         }
 
-        internal static NpcMessage ConnectionLost(string text)
+        /// <summary>A refusal that this bridge makes itself.</summary>
+        internal static NpcMessage Refusal(long replyTo, string code, string text)
         {
             Dictionary<string, object> body = new Dictionary<string, object>();
-            body["code"] = "connection_lost";
+            body["code"] = code;
             body["message"] = text;
-            body["hint"] = "Its log tells why.";
-            body["retryable"] = true;
-            return new NpcMessage(ErrorType, 0, 0, "", body);
+            body["hint"] = "The sidecar's log tells more.";
+            body["retryable"] = code == ConnectionLostCode;
+            return new NpcMessage(ErrorType, 0, replyTo, "", body);
         }
     }
 }

@@ -117,7 +117,7 @@ namespace NpcBrain.Standalone
                 mira = Stage.AddCharacter("mira");
                 AddWorld();
             });
-            Stage.Until("the model", () => NpcBrainHost.Instance.Sidecar.Phase == "ready" && mira.IsSpawned);
+            Stage.UntilReady(mira);
             int numTokens = 0;
             NpcLine said = null;
             mira.TokenReceived += (turn, text) => numTokens++;
@@ -154,7 +154,7 @@ namespace NpcBrain.Standalone
                     }
                 };
             });
-            Stage.Until("a spawned NPC", () => mira.IsSpawned);
+            Stage.UntilReady(mira);
             mira.Hear("Please go to the smithy.");
             Stage.Until("an action", () => walk != null);
             walk.Progress(Stage.Map("left", 3));
@@ -251,7 +251,7 @@ namespace NpcBrain.Standalone
         {
             NpcCharacter mira = null;
             Stage.Play("none", () => mira = Stage.AddCharacter("mira"));
-            Stage.Until("a spawned NPC", () => mira.IsSpawned);
+            Stage.UntilReady(mira);
             NpcActionRequest walk = null;
             bool isCancelled = false;
             AddWorld();
@@ -339,7 +339,7 @@ namespace NpcBrain.Standalone
                 world.SetPlace("moon", "the moon", new Vector3(900f, 0f, 0f));
                 FakePlayer.SetNavMeshEdge(100f);
             });
-            Stage.Until("a spawned NPC", () => mira.IsSpawned);
+            Stage.UntilReady(mira);
             List<NpcToolCall> calls = new List<NpcToolCall>();
             string result = null;
             mira.ToolCalled += calls.Add;
@@ -352,11 +352,11 @@ namespace NpcBrain.Standalone
                     result = text as string ?? (string)message.Body["error"];
                 }
             };
-            mira.Hear("How do I get to the village well?");
+            mira.Hear("Which way is it to the well?");
             Stage.Until("a question to the game", () => result != null);
             Stage.Check(result == "the village well is 7 metres north-east.", result);
             result = null;
-            mira.Hear("How do I get to the moon?");
+            mira.Hear("Which way is it to the moon?");
             Stage.Until("another", () => result != null);
             Stage.Check(result == "unreachable", result);
             NoComplaints();

@@ -60,6 +60,13 @@ namespace NpcBrain.Standalone
             Await(what, isSo, WaitSeconds, () => FakePlayer.Frame(FrameSeconds));
         }
 
+        /// <summary>Frames until the character is spawned and the sidecar understands what is said.</summary>
+        public static void UntilReady(NpcCharacter character)
+        {
+            Until("a spawned NPC", () => character.IsSpawned);
+            Until("understanding", () => NpcBrainHost.Instance.Sidecar.Phase == "ready");
+        }
+
         /// <summary>Waits without frames until something is so; fails after a while.</summary>
         public static void Await(
             string what, Func<bool> isSo, double seconds = WaitSeconds, Action step = null)

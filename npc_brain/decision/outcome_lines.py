@@ -74,7 +74,6 @@ DEFAULT_LINES: Mapping[str, tuple[str, ...]] = {
     "offer_choices": ("Well, what will it be?",),
     "remember": ("I'll remember that.",),
     "recall": ("I remember: {memories}.",),
-    "recall_none": ("I don't remember anything about that.",),
     "recall_failed": ("I don't remember anything about that.",),
     "end_conversation": ("Farewell.", "Until next time."),
 }
@@ -131,14 +130,7 @@ def keys_of(tool: str, result: ToolResult) -> tuple[str, ...]:
         return (f"{tool}_{result.reason}", f"{tool}_failed")
     if result.reason == STARTED:
         return (f"{tool}_{STARTED}",)
-    data = result.data
-    if data.get("items") == {}:
-        return (f"{tool}_empty", tool)
-    if data.get("count") == 0 or data.get("memories") in ((), []):
-        return (f"{tool}_none", tool)
-    if data.get("steps") == 0 and tool != "plan_route":
-        return (f"{tool}_here", tool)
-    return (f"{tool}_no", tool) if data.get("reachable") is False else (tool,)
+    return (f"{tool}_{result.variant}", tool) if result.variant else (tool,)
 
 
 def outcome_lines(

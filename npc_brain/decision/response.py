@@ -244,7 +244,7 @@ class Responder:
                 self._fall_back(turn, error)
         else:
             turn.say(npc.rng.choice(turn.utterance.discreet(lines) or lines), "scripted")
-        if name == "end_conversation" and result.ok:
+        if result.ends_conversation:
             self._raise_event(npc, InnerEvent(CONVERSATION_ENDED), turn.request.speaker_id)
 
     async def _perform_chosen(
@@ -271,11 +271,11 @@ class Responder:
         turn.used(outcome)
         if not outcome.was_requested:
             self._raise_event(npc, tool_end(outcome), speaker_id)
-        data, utterance = outcome.result.data, turn.utterance
-        if tool.name == "emote" and outcome.result.ok:
-            utterance.emotion, utterance.gesture = data["emotion"], data["gesture"]
-        elif tool.name == "offer_choices" and outcome.result.ok:
-            utterance.choices = tuple(data["choices"])
+        result, utterance = outcome.result, turn.utterance
+        if result.emotion:
+            utterance.emotion, utterance.gesture = result.emotion, result.gesture
+        if result.choices:
+            utterance.choices = result.choices
         return outcome
 
     async def _may_add(self, added: str, *, npc: Npc, to: Sequence[str]) -> bool:
@@ -308,7 +308,7 @@ def _money(world: World) -> Money | None:
 
 def _tools_now(npc: Npc) -> list[str]:
     """The tools that may be chosen in the NPC's present state."""
-    return [name for name in npc.node.tools if name != "say"] if npc.node.mind == "model" else []
+    return list(npc.node.tools) if npc.node.mind == "model" else []
 
 
 def _named(tool: Tool, mentions: Sequence[Mention]) -> dict[str, str]:

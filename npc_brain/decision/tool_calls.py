@@ -17,7 +17,15 @@ from npc_brain.errors import ErrorCode, SessionError
 from npc_brain.tools.actions import Action, ActionTracker, outcome_text
 from npc_brain.tools.custom import engine_answer
 from npc_brain.tools.narrow import validate_arguments
-from npc_brain.tools.spec import Arguments, Tool, ToolContext, ToolKind, ToolResult, refusal
+from npc_brain.tools.spec import (
+    Arguments,
+    Tool,
+    ToolContext,
+    ToolKind,
+    ToolResult,
+    refusal,
+    usual_variant,
+)
 from npc_brain.world.limit import SearchLimit
 from npc_brain.world.world import World
 
@@ -264,6 +272,8 @@ def action_result(tool: Tool, action: Action, world: World) -> ToolResult:
     if not action.is_ended:
         return ToolResult(ok=True, data=action.result, text=text, reason=STARTED)
     if action.status == "done":
-        return ToolResult(ok=True, data=action.result, text=text)
+        return ToolResult(
+            ok=True, data=action.result, text=text, variant=usual_variant(action.result)
+        )
     reason = action.reason if _REASON.fullmatch(action.reason) else action.status
     return refusal(reason, text, **action.result)

@@ -70,6 +70,7 @@ class Node:
         path: Names from the outermost state to this one.
         leaf: The state entered when this one is: itself, or by `initial` inwards.
         prompts: Of the path, outermost first; empty ones left out.
+        tools: Those that may be chosen.
         moves: By event, the innermost state's first.
         watches: Moves taken as soon as their guard holds, the innermost state's first.
         timers: Moves by time, of the whole path.
@@ -169,7 +170,7 @@ class _Compiler:
                 *(parent.prompts if parent else ()),
                 *((state.prompt,) if state.prompt else ()),
             ),
-            tools=tuple(tools),
+            tools=tuple(name for name in tools if self.tools[name].can_be_chosen),
             mind=state.mind or (parent.mind if parent else "model"),
             emotion=state.emotion or (parent.emotion if parent else None),
             enter=parse_effects(state.enter, self.kinds, self.tools, has_event=False),

@@ -15,6 +15,7 @@ from npc_brain.tools.spec import (
     ToolKind,
     ToolResult,
     refusal,
+    usual_variant,
 )
 
 MAX_SCHEMA_DEPTH = 4
@@ -105,7 +106,7 @@ def engine_answer(tool: Tool, ok: bool, result: dict[str, Any], reason: str = ""
     )
     text = plain_text(given if isinstance(given, str) else told)
     if ok:
-        return ToolResult(ok=True, data=result, text=text or "Done.")
+        return ToolResult(ok=True, data=result, text=text or "Done.", variant=usual_variant(result))
     why = reason.replace("_", " ") or "no answer"
     text = text or f"{tool.name.replace('_', ' ')} failed: {why}."
     return refusal(reason or "failed", text, **result)

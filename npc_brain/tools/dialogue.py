@@ -65,8 +65,13 @@ def _say(ctx: ToolContext, args: SayArguments) -> ToolResult:
 
 
 def _emote(ctx: ToolContext, args: EmoteArguments) -> ToolResult:
-    text = f"{ctx.world.name_of(ctx.npc_id)} looks {args.emotion}."
-    return ToolResult(ok=True, data={"emotion": args.emotion, "gesture": args.gesture}, text=text)
+    return ToolResult(
+        ok=True,
+        data={"emotion": args.emotion, "gesture": args.gesture},
+        text=f"{ctx.world.name_of(ctx.npc_id)} looks {args.emotion}.",
+        emotion=args.emotion,
+        gesture=args.gesture,
+    )
 
 
 def _remember(ctx: ToolContext, args: RememberArguments) -> ToolResult:
@@ -90,11 +95,14 @@ def _offer_choices(ctx: ToolContext, args: ChoicesArguments) -> ToolResult:
         return refusal("bad_arguments", "The options must differ.")
     quoted = [f'"{option}"' for option in args.options]
     text = f"{ctx.world.name_of(ctx.npc_id)} offered {wording.listed(quoted)}."
-    return ToolResult(ok=True, data={"choices": list(args.options)}, text=text)
+    return ToolResult(
+        ok=True, data={"choices": list(args.options)}, text=text, choices=args.options
+    )
 
 
 def _end_conversation(ctx: ToolContext, args: EndArguments) -> ToolResult:
-    return ToolResult(ok=True, text=f"{ctx.world.name_of(ctx.npc_id)} ended the conversation.")
+    text = f"{ctx.world.name_of(ctx.npc_id)} ended the conversation."
+    return ToolResult(ok=True, text=text, ends_conversation=True)
 
 
 TOOLS = (
@@ -105,6 +113,7 @@ TOOLS = (
         arguments=SayArguments,
         schema=schema_of(SayArguments),
         run=_say,
+        can_be_chosen=False,
     ),
     Tool(
         name="emote",

@@ -86,17 +86,38 @@ class ToolResult:
         text: One plain English sentence that states the outcome in the third person of the facts,
             for prompts: "The smithy is 12 steps east."
         reason: Why not: a stable word such as `not_held`, `unreachable`, `refused`; empty when ok.
+        variant: Which of the tool's lines fits when it went well, if not the usual one: a word such
+            as `empty`, `none`, `here`, `no`.
+        emotion: How the NPC looks from now on; empty: as before. `gesture` goes with it.
+        choices: What the player can answer.
+        ends_conversation: Whether the NPC speaks its line and then has ended the conversation.
     """
 
     ok: bool
     data: dict[str, Any] = field(default_factory=dict)
     text: str = ""
     reason: str = ""
+    variant: str = ""
+    emotion: str = ""
+    gesture: str = "none"
+    choices: tuple[str, ...] = ()
+    ends_conversation: bool = False
 
 
 def refusal(reason: str, text: str, **data: Any) -> ToolResult:
     """A refused call."""
     return ToolResult(ok=False, data=data, text=text, reason=reason)
+
+
+def usual_variant(data: Mapping[str, Any]) -> str:
+    """The variant of what the engine answers, told from the fields that built-in tools use too."""
+    if data.get("items") == {}:
+        return "empty"
+    if data.get("count") == 0:
+        return "none"
+    if data.get("steps") == 0:
+        return "here"
+    return "no" if data.get("reachable") is False else ""
 
 
 class ToolKind(StrEnum):
@@ -135,6 +156,7 @@ class Tool:
             the spoken line waits for the outcome.
         is_search: Whether `check` searches for a path, which takes too long for an event loop.
         needs_nav: Whether `run` needs the world's nav; without one the engine answers.
+        can_be_chosen: Whether a model or the encoder chooses it. Not speaking, which is no choice.
         timeout_ms: How long the engine may take, or be silent about an action.
         examples: Things a player may say that ask for this tool; those of the built-in tools are
             in `understanding.examples`.
@@ -153,6 +175,7 @@ class Tool:
     is_instant: bool = False
     is_search: bool = False
     needs_nav: bool = False
+    can_be_chosen: bool = True
     timeout_ms: int = 60_000
     examples: tuple[str, ...] = ()
 

@@ -93,6 +93,7 @@ def _list(ctx: ToolContext, args: ListArguments) -> ToolResult:
         ok=True,
         data={"owner": args.owner, "items": items, "equipped": dict(inventory.equipped)},
         text=wording.sentence(f"{owner} has {wording.listed(what)}"),
+        variant="" if items else "empty",
     )
 
 
@@ -126,7 +127,8 @@ def _holding(ctx: ToolContext, item_id: str) -> ToolResult:
         data["price"] = item.price
         text += f", worth {wording.counted(item.price, world.name_of(world.currency))} each"
     data["available"] = domains.available(ctx, item_id)
-    return ToolResult(ok=True, data=data, text=wording.sentence(text))
+    variant = "" if count else "none"
+    return ToolResult(ok=True, data=data, text=wording.sentence(text), variant=variant)
 
 
 def _too_few(ctx: ToolContext, item_id: str, count: int) -> ToolResult | None:

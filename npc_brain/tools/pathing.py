@@ -69,7 +69,7 @@ def _find_path(ctx: ToolContext, args: TargetArguments) -> ToolResult:
     text = _where(ctx.world, data)
     if landmarks:
         text += f", past {wording.listed([ctx.world.name_of(place) for place in landmarks])}"
-    return ToolResult(ok=True, data=data, text=wording.sentence(text))
+    return _measured(data, text)
 
 
 def _distance(ctx: ToolContext, args: TargetArguments) -> ToolResult:
@@ -77,7 +77,7 @@ def _distance(ctx: ToolContext, args: TargetArguments) -> ToolResult:
     if isinstance(path, ToolResult):
         return path
     data = _measures(ctx, args.target, path)
-    return ToolResult(ok=True, data=data, text=wording.sentence(_where(ctx.world, data)))
+    return _measured(data, _where(ctx.world, data))
 
 
 def _is_reachable(ctx: ToolContext, args: TargetArguments) -> ToolResult:
@@ -87,7 +87,7 @@ def _is_reachable(ctx: ToolContext, args: TargetArguments) -> ToolResult:
         if path.reason != "unreachable":
             return path
         data = {"target": args.target, "name": name, "reachable": False}
-        return ToolResult(ok=True, data=data, text=path.text)
+        return ToolResult(ok=True, data=data, text=path.text, variant="no")
     data = {"target": args.target, "name": name, "reachable": True}
     return ToolResult(ok=True, data=data, text=wording.sentence(f"{name} can be reached"))
 
@@ -114,7 +114,7 @@ def _nearest(ctx: ToolContext, args: TagArguments) -> ToolResult:
     assert path is not None
     data = {"tag": args.tag, **_measures(ctx, target.id, path)}
     text = f"the nearest {_words(args.tag)} is {target.name}, {_how_far(world, data)}"
-    return ToolResult(ok=True, data=data, text=wording.sentence(text))
+    return _measured(data, text)
 
 
 def _plan_route(ctx: ToolContext, args: RouteArguments) -> ToolResult:
@@ -222,6 +222,12 @@ def _measures(ctx: ToolContext, target_id: str, path: Path) -> dict[str, Any]:
         "distance": round(path.cost, 2),
         "direction": direction(start, _position(world, target_id)),
     }
+
+
+def _measured(data: dict[str, Any], text: str) -> ToolResult:
+    """The answer of a query that measured a path to one target."""
+    variant = "" if data["steps"] else "here"
+    return ToolResult(ok=True, data=data, text=wording.sentence(text), variant=variant)
 
 
 def _where(world: World, data: dict[str, Any]) -> str:

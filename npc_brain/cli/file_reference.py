@@ -13,7 +13,6 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from npc_brain.errors import UsageError
 from npc_brain.npc import definition as d
 from npc_brain.simulation import world_file as w
 from npc_brain.simulation.conditions import Condition
@@ -40,8 +39,6 @@ TABLES: dict[str, type[BaseModel]] = {
     "quest step": w.QuestStep,
 }
 """The tables by name, in the order of the page."""
-
-END = "<!-- end of generated part -->"
 
 _NAMED: dict[Any, str] = {
     d.Line: "a line",
@@ -82,22 +79,6 @@ _ATTRIBUTE = re.compile(r"^    (\w+): (.*?)(?=^    \w+:|\Z)", re.MULTILINE | re.
 def tables() -> dict[str, str]:
     """Each table in Markdown, by its name."""
     return {name: "\n".join(_rows(model)) for name, model in TABLES.items()}
-
-
-def with_tables(page: str) -> str:
-    """The page with each table between its markers brought up to date.
-
-    Raises:
-        UsageError: A table's markers are missing.
-    """
-    for name, table in tables().items():
-        begin = f"<!-- generated: {name} -->"
-        before, found, rest = page.partition(begin)
-        _, closed, after = rest.partition(END)
-        if not (found and closed):
-            raise UsageError(f"the page has no {begin!r} followed by {END!r}")
-        page = f"{before}{begin}\n\n{table}\n\n{END}{after}"
-    return page
 
 
 def _rows(model: type[BaseModel]) -> Iterator[str]:

@@ -15,7 +15,6 @@ from pydantic import ValidationError
 from npc_brain.errors import ErrorCode, ProtocolError
 from npc_brain.protocol.messages import (
     MESSAGES,
-    NPC_MESSAGES,
     Direction,
     Envelope,
     Limits,
@@ -254,7 +253,7 @@ def _envelope(
             code=ErrorCode.UNKNOWN_TYPE,
             hint="schemas/protocol.md lists the messages of each direction.",
         )
-    if type_name in NPC_MESSAGES and fields.get("npc_id") is None:
+    if body_model.is_about_npc and fields.get("npc_id") is None:
         raise DecodeError(f"{type_name} needs an `npc_id` beside its body, got none")
     try:
         body = body_model.__pydantic_validator__.validate_python(fields.get("body"), strict=True)

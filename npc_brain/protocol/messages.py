@@ -59,27 +59,29 @@ class Body(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
     type: ClassVar[str]
     direction: ClassVar[Direction]
+    is_about_npc: ClassVar[bool]
+    """Whether its envelope must carry `npc_id`."""
 
 
 MESSAGES: dict[Direction, dict[str, type[Body]]] = {direction: {} for direction in Direction}
 """Body model by direction and message type."""
 
 
-def _message(type_name: str, direction: Direction) -> Any:
+def _message(type_name: str, direction: Direction, is_about_npc: bool) -> Any:
     def register(cls: type[Body]) -> type[Body]:
-        cls.type, cls.direction = type_name, direction
+        cls.type, cls.direction, cls.is_about_npc = type_name, direction, is_about_npc
         MESSAGES[direction][type_name] = cls
         return cls
 
     return register
 
 
-def _inbound(type_name: str) -> Any:
-    return _message(type_name, Direction.INBOUND)
+def _inbound(type_name: str, *, is_about_npc: bool = False) -> Any:
+    return _message(type_name, Direction.INBOUND, is_about_npc)
 
 
-def _outbound(type_name: str) -> Any:
-    return _message(type_name, Direction.OUTBOUND)
+def _outbound(type_name: str, *, is_about_npc: bool = False) -> Any:
+    return _message(type_name, Direction.OUTBOUND, is_about_npc)
 
 
 # --- engine to sidecar -------------------------------------------------------------------------
@@ -127,7 +129,7 @@ class ToolRegister(Body):
     """Things a player may say that ask for this tool."""
 
 
-@_inbound("npc.spawn")
+@_inbound("npc.spawn", is_about_npc=True)
 class NpcSpawn(Body):
     """Brings an NPC to life. Answered by its first `npc.state`.
 
@@ -139,12 +141,12 @@ class NpcSpawn(Body):
     blackboard: dict[str, Scalar] = {}
 
 
-@_inbound("npc.despawn")
+@_inbound("npc.despawn", is_about_npc=True)
 class NpcDespawn(Body):
     """Ends an NPC: its turn is cancelled, its actions too. Answered by `ok`."""
 
 
-@_inbound("npc.event")
+@_inbound("npc.event", is_about_npc=True)
 class NpcEvent(Body):
     """A stimulus for the state machine. Answered by `ok` after its transitions were made."""
 
@@ -152,7 +154,7 @@ class NpcEvent(Body):
     data: dict[str, Scalar] = {}
 
 
-@_inbound("npc.hear")
+@_inbound("npc.hear", is_about_npc=True)
 class NpcHear(Body):
     """Someone speaks to the NPC: asks for a turn. Answered by `turn.started`.
 
@@ -176,7 +178,7 @@ class NpcHear(Body):
     """Of bare samples."""
 
 
-@_inbound("npc.see")
+@_inbound("npc.see", is_about_npc=True)
 class NpcSee(Body):
     """Someone shows the NPC a picture. Answered by `ok`; the NPC speaks of it when it is spoken to.
 
@@ -311,7 +313,7 @@ class Ok(Body):
     """The message named by `reply_to` was acted upon."""
 
 
-@_outbound("turn.started")
+@_outbound("turn.started", is_about_npc=True)
 class TurnStarted(Body):
     """An NPC begins to answer (`reply_to` the `npc.hear`) or to speak of its own accord.
 
@@ -323,7 +325,7 @@ class TurnStarted(Body):
     speaker_id: Id | None = None
 
 
-@_outbound("turn.token")
+@_outbound("turn.token", is_about_npc=True)
 class TurnToken(Body):
     """The next piece of the line being said; the pieces add up to the text of its `turn.line`."""
 
@@ -331,7 +333,7 @@ class TurnToken(Body):
     text: str
 
 
-@_outbound("turn.line")
+@_outbound("turn.line", is_about_npc=True)
 class TurnLine(Body):
     """A whole line. `source`: model, scripted (an author's line), or fallback (out of time)."""
 
@@ -366,7 +368,7 @@ class ToolUse(BaseModel):
     reason: str = ""
 
 
-@_outbound("turn.ended")
+@_outbound("turn.ended", is_about_npc=True)
 class TurnEnded(Body):
     """The last message of a turn; exactly one comes."""
 
@@ -377,7 +379,7 @@ class TurnEnded(Body):
     timings: TurnTimings
 
 
-@_outbound("npc.state")
+@_outbound("npc.state", is_about_npc=True)
 class NpcState(Body):
     """A transition of an NPC's state machine. On spawn `from` is absent, the event `spawn`."""
 
@@ -389,7 +391,7 @@ class NpcState(Body):
     """The NPC's blackboard after it."""
 
 
-@_outbound("action.request")
+@_outbound("action.request", is_about_npc=True)
 class ActionRequest(Body):
     """The NPC wants to do something; only the engine can. Answer with `action.update`s."""
 
@@ -400,14 +402,14 @@ class ActionRequest(Body):
     turn_id: Uint | None = None
 
 
-@_outbound("action.cancel")
+@_outbound("action.cancel", is_about_npc=True)
 class ActionCancel(Body):
     """The NPC no longer wants it; the engine ends it (`cancelled`) or tells how it ended."""
 
     action_id: Uint
 
 
-@_outbound("tool.call")
+@_outbound("tool.call", is_about_npc=True)
 class ToolCall(Body):
     """A query that only the engine can answer. Answer with `tool.result`."""
 
@@ -473,11 +475,3 @@ class Envelope(BaseModel):
     reply_to: Uint | None = None
     npc_id: Id | None = None
     body: Body
-
-
-NPC_MESSAGES: frozenset[str] = frozenset({
-    "npc.spawn", "npc.despawn", "npc.event", "npc.hear", "npc.see",
-    "turn.started", "turn.token", "turn.line", "turn.ended", "npc.state",
-    "action.request", "action.cancel", "tool.call",
-})  # fmt: skip
-"""Types that must carry `npc_id`."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from npc_brain.errors import ErrorCode
 from npc_brain.protocol.codec import DEFAULT_LIMITS, MAX_CONTAINER_LENGTH, MAX_VALUES
-from npc_brain.protocol.messages import MESSAGES, NPC_MESSAGES, Body, Direction
+from npc_brain.protocol.messages import MESSAGES, Body, Direction
 
 Schema = dict[str, Any]
 
@@ -32,7 +32,7 @@ def _messages(direction: Direction) -> str:
 
 
 def _message(model: type[Body]) -> str:
-    about = " About an NPC: carries `npc_id`." if model.type in NPC_MESSAGES else ""
+    about = " About an NPC: carries `npc_id`." if model.is_about_npc else ""
     head = f"### `{model.type}`\n\n{_doc(model.__doc__)}{about}"
     fields = _fields(model.model_json_schema(by_alias=True))
     return f"{head}\n\n{fields}" if fields else f"{head}\n\nThe body is empty."

@@ -22,7 +22,6 @@ from npc_brain.protocol.codec import (
 )
 from npc_brain.protocol.messages import (
     MESSAGES,
-    NPC_MESSAGES,
     ActionUpdate,
     Body,
     Direction,
@@ -68,7 +67,7 @@ def test_every_message_round_trips(model: type[Body], data: st.DataObject) -> No
         type=model.type,
         id=data.draw(st.integers(0, 2**63 - 1)),
         reply_to=data.draw(st.none() | st.integers(0, 2**63 - 1)),
-        npc_id="mira" if model.type in NPC_MESSAGES else None,
+        npc_id="mira" if model.is_about_npc else None,
         body=data.draw(bodies(model)),
     )
     frame = encode(envelope)

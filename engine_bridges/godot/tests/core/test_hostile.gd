@@ -9,35 +9,8 @@ const Msgpack := preload("res://addons/npc_brain/transport/msgpack.gd")
 const NPC_ID := "mira"
 const CHUNK := 200
 const HELLO_ID := 7
-const JSON_TYPES: Dictionary[String, int] = {
-	"string": TYPE_STRING,
-	"integer": TYPE_INT,
-	"number": TYPE_FLOAT,
-	"boolean": TYPE_BOOL,
-	"array": TYPE_ARRAY,
-	"object": TYPE_DICTIONARY,
-}
 
 var _random := RandomNumberGenerator.new()
-
-
-func test_what_is_checked_is_what_the_schemas_say() -> void:
-	var folder := OS.get_environment("NPC_BRAIN_GOLDEN").path_join("../sidecar_to_engine")
-	var files := DirAccess.get_files_at(folder)
-	check_equal(files.size(), MessageCheck.FIELDS.size(), "message types")
-	for file in files:
-		var schema: Dictionary = JSON.parse_string(
-			FileAccess.get_file_as_string(folder.path_join(file))
-		)
-		var wanted: Dictionary = {}
-		var body: Dictionary = schema["properties"]["body"]
-		var required: Array = body["required"]
-		var properties: Dictionary = body["properties"]
-		for field: String in properties:
-			var key := field if field in required else field + "?"
-			var property: Dictionary = properties[field]
-			wanted[key] = _type_of(property)
-		check_equal(MessageCheck.FIELDS.get(file.get_basename()), wanted, file)
 
 
 func test_golden_messages_pass_the_check() -> void:
@@ -219,15 +192,6 @@ func _golden() -> Array[Dictionary]:
 			if MessageCheck.FIELDS.has(type) and not is_question:
 				messages.append(message)
 	return messages
-
-
-static func _type_of(property: Dictionary) -> int:
-	if property.get("contentEncoding") == "base64":
-		return TYPE_PACKED_BYTE_ARRAY
-	if property.has("$ref"):
-		return TYPE_DICTIONARY
-	var json_type: String = property["type"]
-	return JSON_TYPES[json_type]
 
 
 ## Has methods that are called with whatever arguments come.

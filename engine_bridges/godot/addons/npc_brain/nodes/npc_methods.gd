@@ -7,10 +7,7 @@ extends RefCounted
 const PREFIX := "npc_"
 ## The sidecar's own tools that the game carries out; all others are registered.
 const BUILT_INS: PackedStringArray = [
-	"go_to",
-	"follow",
-	"stop",
-	"emote",
+	# generated: tools
 	"inventory_give",
 	"inventory_take",
 	"inventory_trade",
@@ -21,6 +18,10 @@ const BUILT_INS: PackedStringArray = [
 	"nearest",
 	"is_reachable",
 	"plan_route",
+	"go_to",
+	"follow",
+	"stop",
+	# end of generated part
 ]
 const _TYPE_NAMES: Dictionary[int, String] = {
 	TYPE_BOOL: "boolean",

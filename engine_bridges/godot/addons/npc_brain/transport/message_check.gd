@@ -4,6 +4,7 @@ extends RefCounted
 
 ## Body fields by message type; an optional one ends in a question mark.
 const FIELDS: Dictionary[String, Dictionary] = {
+	# generated: messages
 	"welcome":
 	{
 		"session_id": TYPE_STRING,
@@ -86,6 +87,7 @@ const FIELDS: Dictionary[String, Dictionary] = {
 		"hint?": TYPE_STRING,
 		"retryable?": TYPE_BOOL,
 	},
+	# end of generated part
 }
 const _ENVELOPE := {
 	"type": TYPE_STRING,

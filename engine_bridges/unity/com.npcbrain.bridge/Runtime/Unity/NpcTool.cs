@@ -15,9 +15,21 @@ namespace NpcBrain
         /// <summary>The sidecar's own tools that the game carries out; others are registered.</summary>
         private static readonly HashSet<string> _builtIn = new HashSet<string>
         {
-            "go_to", "follow", "stop", "emote", "inventory_give", "inventory_take", "inventory_trade",
-            "inventory_use", "inventory_equip", "find_path", "distance", "nearest", "is_reachable",
+            // generated: tools
+            "inventory_give",
+            "inventory_take",
+            "inventory_trade",
+            "inventory_use",
+            "inventory_equip",
+            "find_path",
+            "distance",
+            "nearest",
+            "is_reachable",
             "plan_route",
+            "go_to",
+            "follow",
+            "stop",
+            // end of generated part
         };
 
         private readonly Dictionary<string, object> _properties = new Dictionary<string, object>();

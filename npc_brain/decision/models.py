@@ -15,11 +15,10 @@ from npc_brain.decision.fair_thread import FairThread
 from npc_brain.decision.prompt import opening
 from npc_brain.errors import InferenceError
 from npc_brain.inference.chat import Backend, Sense
-from npc_brain.npc.compile import Reaction
 from npc_brain.npc.expressions import Scope
 from npc_brain.npc.machine import Machine
 from npc_brain.npc.npc import Npc
-from npc_brain.npc.triggers import Triggers
+from npc_brain.npc.triggers import TriggerMatch, Triggers
 from npc_brain.patterns import compiled
 from npc_brain.understanding.choosing import ToolChooser, masked_examples
 from npc_brain.understanding.examples import TOOL_EXAMPLES
@@ -75,14 +74,13 @@ class Models:
         """Run a tool's query, which may search for long, on a thread of its own."""
         return await self._queries.run(work, owner)
 
-    async def refuses(self, npc: Npc, text: str) -> bool:
-        """Whether one of the author's safety rules matches `text`."""
+    async def refused_by(self, npc: Npc, text: str) -> str | None:
+        """The first of the author's safety rules that matches `text`."""
         rules = npc.definition.safety.refuse
         if not rules:
-            return False
-        return await self.run(
-            lambda: any(compiled(rule, ignore_case=True).is_in(text) for rule in rules), npc
-        )
+            return None
+        matching = (rule for rule in rules if compiled(rule, ignore_case=True).is_in(text))
+        return await self.run(lambda: next(matching, None), npc)
 
     async def mentions(self, npc: Npc, text: str, world: World) -> list[Mention]:
         """What `text` names of the world."""
@@ -109,7 +107,7 @@ class Models:
 
     async def match_heard(
         self, npc: Npc, text: str, mentions: Sequence[Mention], scope: Scope
-    ) -> Reaction | None:
+    ) -> TriggerMatch:
         """The author's reaction to `text` in the NPC's present state, if any."""
         ids = {mention.id for mention in mentions}
         return await self.run(

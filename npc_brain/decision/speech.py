@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
+from npc_brain.decision.call_outcome import CallOutcome
 from npc_brain.decision.generation import stream
 from npc_brain.decision.prompt import UNHEARD, opening, situation_text, trim_history
-from npc_brain.decision.tool_calls import CallOutcome
 from npc_brain.decision.turn import Turn
 from npc_brain.decision.utterance import IndiscreetLineError
 from npc_brain.errors import InferenceError
@@ -155,7 +155,7 @@ def _request(
             media=said.media,
         )
         for said in npc.transcript.turns
-        if said.speaker_id in (npc.npc_id, speaker_id)
+        if said.speaker_id in (npc.npc_id, speaker_id) and (said.text or said.media)
     ]
     return ChatRequest(
         messages=(

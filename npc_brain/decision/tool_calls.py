@@ -1,162 +1,156 @@
 """Carrying out tool calls: queries now, the rest by asking the engine and waiting for its word.
 
-The game is the authority: an action is done only when the engine says so.
+The game is the authority: an action is done only when the engine says so. Every call ends once, and
+its end is an event in the NPC's mailbox; that of an action that was called off only if it was done
+after all.
 """
 
 import asyncio
-import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from npc_brain.clock import Clock
-from npc_brain.decision.events import EnginePort
-from npc_brain.decision.outcome_lines import STARTED
+from npc_brain.decision.call_outcome import CallOutcome, action_outcome
+from npc_brain.decision.context import StageContext
+from npc_brain.decision.mailbox import call_ended
 from npc_brain.errors import ErrorCode, SessionError
-from npc_brain.tools.actions import Action, ActionTracker, outcome_text
+from npc_brain.npc.npc import Npc
+from npc_brain.tools.actions import Action, ActionTracker
 from npc_brain.tools.custom import engine_answer
 from npc_brain.tools.narrow import validate_arguments
 from npc_brain.tools.spec import (
+    ActionStatus,
     Arguments,
     Tool,
     ToolContext,
     ToolKind,
     ToolResult,
     refusal,
-    usual_variant,
 )
 from npc_brain.world.limit import SearchLimit
-from npc_brain.world.world import World
 
 ACCEPT_WAIT_S = 0.4
 """How long a line waits for the engine's first word on a long action."""
 INSTANT_WAIT_S = 2.0
 """How long a line waits for the end of an instant action."""
 
-_REASON = re.compile(r"[a-z_]{1,40}")
-
-
 SEARCH_S = 1.0
 """How long a search for a path may take in a turn, waiting for others' searches included."""
 LOOP_SEARCH_S = 0.01
 """The same for what authors do outside of turns, which is searched for in the event loop."""
 
-RunAside = Callable[[Callable[[], ToolResult | None], str], Awaitable[ToolResult | None]]
-"""Runs a query for an NPC on another thread: searching paths or memories takes milliseconds."""
-
 
 @dataclass(frozen=True, slots=True)
-class CallOutcome:
-    """A call that was carried out or refused.
+class Call:
+    """A call to carry out.
 
     Attributes:
-        args: The arguments with defaults filled in, as sent to the engine.
-        action_id: Of an action that goes on; None when nothing is left to wait for.
-        was_requested: Whether the engine was asked for an action; its end is then an event of its
-            own.
+        args: None when they name something that is not known.
+        speaker_id: With whom the NPC speaks, if with anyone.
+        turn_id: The turn that the call is made in, if any.
+        state: The state that wants it; None: the one that waits for its end, if any.
     """
 
     tool: Tool
-    args: dict[str, Any]
-    result: ToolResult
-    action_id: int | None = None
-    was_requested: bool = False
+    args: dict[str, Any] | None
+    speaker_id: str | None = None
+    turn_id: int | None = None
+    state: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class _Call:
+class _Query:
     npc_id: str
     tool: Tool
     answer: asyncio.Future[ToolResult]
 
 
 class ToolCalls:
-    """The calls of one stage's NPCs. Used from the event loop only.
+    """The calls of one stage's NPCs. Used from the event loop only."""
 
-    Attributes:
-        unspoken: By action id the person spoken with, for actions begun in turns whose outcome the
-            NPC has not spoken of yet.
-    """
+    def __init__(self, context: StageContext) -> None:
+        self.tracker = ActionTracker(context.clock)
+        self._context = context
+        self._unspoken: dict[int, str | None] = {}
+        """By action the person spoken with, for those whose outcome was not spoken of in a turn."""
+        self._news: dict[int, asyncio.Queue[CallOutcome]] = {}
+        self._queries: dict[int, _Query] = {}
+        self._last_query_id = 0
 
-    def __init__(self, port: EnginePort, clock: Clock, run: RunAside) -> None:
-        self.tracker = ActionTracker(clock)
-        self.unspoken: dict[int, str | None] = {}
-        self._port = port
-        self._run = run
-        self._news: dict[int, asyncio.Queue[Action]] = {}
-        self._calls: dict[int, _Call] = {}
-        self._last_call_id = 0
+    def context(self, npc: Npc, speaker_id: str | None) -> ToolContext:
+        """What a tool may know now."""
+        reserved = self.tracker.reserved(npc.npc_id)
+        return ToolContext(self._context.world, npc.npc_id, speaker_id, reserved, npc.memory)
 
-    def start(
-        self, tool: Tool, ctx: ToolContext, args: dict[str, Any], turn_id: int | None = None
-    ) -> CallOutcome:
+    def start(self, npc: Npc, call: Call) -> CallOutcome:
         """Carry out a call without waiting: a query is answered, an action requested or refused.
 
         A query that only the engine can answer comes back refused, with reason `ask_engine`.
         """
-        checked = validate_arguments(tool, ctx, args)
-        if isinstance(checked, ToolResult):
-            return CallOutcome(tool, args, checked)
-        plain = checked.model_dump(mode="json")
+        tool = call.tool
+        ctx = self.context(npc, call.speaker_id)
+        checked = _checked(call, ctx)
+        if isinstance(checked, CallOutcome):
+            return self._ended(npc, call, checked)
         ctx = replace(ctx, limit=SearchLimit(LOOP_SEARCH_S, time.thread_time))
         if tool.kind is not ToolKind.ACTION:
             if tool.run is not None and tool.answers_in(ctx.world):
-                return CallOutcome(tool, plain, tool.run(ctx, checked))
-            return CallOutcome(tool, plain, refusal("ask_engine", "Only the game can tell."))
-        refused = tool.check(ctx, checked) if tool.check else None
-        return self._request(tool, ctx, checked, refused, turn_id)
+                result = tool.run(ctx, checked)
+            else:
+                result = refusal("ask_engine", "Only the game can tell.")
+            return self._ended(npc, call, CallOutcome(tool, _plain(checked), result))
+        return self._request(npc, call, checked, tool.check(ctx, checked) if tool.check else None)
+
+    async def perform(self, npc: Npc, call: Call) -> CallOutcome:
+        """Carry out a call of a turn and wait as long as a line may wait for its outcome."""
+        tool = call.tool
+        ctx = self.context(npc, call.speaker_id)
+        checked = _checked(call, ctx)
+        if isinstance(checked, CallOutcome):
+            return self._ended(npc, call, checked)
+        if tool.kind is not ToolKind.ACTION:
+            result = await self._query(ctx, tool, checked)
+            return self._ended(npc, call, CallOutcome(tool, _plain(checked), result))
+        if tool.check is not None and tool.is_search:
+            refused = await self._search(tool.check, ctx, checked)
+        else:
+            refused = tool.check(ctx, checked) if tool.check else None
+        outcome = self._request(npc, call, checked, refused)
+        if outcome.action_id is None:
+            return outcome
+        self._unspoken[outcome.action_id] = call.speaker_id
+        return await self._wait(outcome, outcome.action_id)
 
     def _request(
-        self,
-        tool: Tool,
-        ctx: ToolContext,
-        checked: Arguments,
-        refused: ToolResult | None,
-        turn_id: int | None,
+        self, npc: Npc, call: Call, checked: Arguments, refused: ToolResult | None
     ) -> CallOutcome:
-        plain = checked.model_dump(mode="json")
+        """Ask the engine for an action, unless it is `refused`."""
+        tool, plain = call.tool, _plain(checked)
         if refused:
-            return CallOutcome(tool, plain, refused)
-        reserves = tool.reserves(checked) if tool.reserves else {}
-        action = self.tracker.request(ctx.npc_id, tool.name, plain, reserves, tool.timeout_ms)
-        self._port.request_action(
-            ctx.npc_id, action.action_id, tool.name, plain, tool.timeout_ms, turn_id
+            return self._ended(npc, call, CallOutcome(tool, plain, refused))
+        state = None if tool.is_instant else call.state or npc.machine.waits_for(npc.state, tool)
+        action = self.tracker.request(
+            npc.npc_id,
+            tool.name,
+            plain,
+            tool.reserves(checked) if tool.reserves else {},
+            tool.timeout_ms,
+            state=state,
+            turn_id=call.turn_id,
         )
-        result = action_result(tool, action, ctx.world)
-        return CallOutcome(tool, plain, result, action.action_id, was_requested=True)
+        self._context.port.request_action(
+            npc.npc_id, action.action_id, tool.name, plain, tool.timeout_ms, call.turn_id
+        )
+        return action_outcome(tool, action, self._context.world)
 
-    def replace_actions(self, actions: Mapping[str, Sequence[Action]]) -> None:
-        """Give NPCs their saved actions; those they had are dropped without a message."""
-        for action_id in self.tracker.replace(actions):
-            self.unspoken.pop(action_id, None)
-
-    async def perform(
-        self, tool: Tool, ctx: ToolContext, args: dict[str, Any], turn_id: int | None
-    ) -> CallOutcome:
-        """Carry out a call of a turn and wait as long as a line may wait for its outcome."""
-        if tool.kind is not ToolKind.ACTION:
-            return await self._query(tool, ctx, args)
-        outcome = await self._begin(tool, ctx, args, turn_id)
-        if outcome.action_id is not None:
-            self.unspoken[outcome.action_id] = ctx.speaker_id
-            action = await self._wait(tool, outcome.action_id)
-            open_id = None if action.is_ended else action.action_id
-            result = action_result(tool, action, ctx.world)
-            return replace(outcome, result=result, action_id=open_id)
-        return outcome
-
-    async def _begin(
-        self, tool: Tool, ctx: ToolContext, args: dict[str, Any], turn_id: int | None
-    ) -> CallOutcome:
-        check = tool.check
-        if check is None or not tool.is_search:
-            return self.start(tool, ctx, args, turn_id)
-        checked = validate_arguments(tool, ctx, args)
-        if isinstance(checked, ToolResult):
-            return CallOutcome(tool, args, checked)
-        refused = await self._search(check, ctx, checked)
-        return self._request(tool, ctx, checked, refused, turn_id)
+    async def _query(self, ctx: ToolContext, tool: Tool, checked: Arguments) -> ToolResult:
+        if tool.run is None or not tool.answers_in(ctx.world):
+            return await self._ask_engine(ctx.npc_id, tool, _plain(checked))
+        result = await self._search(tool.run, ctx, checked)
+        assert result is not None, "a query has a result"
+        return result
 
     async def _search(
         self,
@@ -168,23 +162,49 @@ class ToolCalls:
         limit = SearchLimit(SEARCH_S)
         limited = replace(ctx, limit=limit)
         try:
-            return await self._run(lambda: work(limited, checked), ctx.npc_id)
+            return await self._context.models.query(lambda: work(limited, checked), ctx.npc_id)
         finally:
             limit.cancel()
 
-    async def _query(self, tool: Tool, ctx: ToolContext, args: dict[str, Any]) -> CallOutcome:
-        checked = validate_arguments(tool, ctx, args)
-        if isinstance(checked, ToolResult):
-            return CallOutcome(tool, args, checked)
-        plain = checked.model_dump(mode="json")
-        run = tool.run
-        if run is None or not tool.answers_in(ctx.world):
-            return CallOutcome(tool, plain, await self._ask_engine(ctx.npc_id, tool, plain))
-        result = await self._search(run, ctx, checked)
-        assert result is not None, "a query has a result"
-        return CallOutcome(tool, plain, result)
+    async def _wait(self, outcome: CallOutcome, action_id: int) -> CallOutcome:
+        """How an action stands when its line has to be said; one called off, how it ended."""
+        is_instant = outcome.tool.is_instant
+        news = self._news[action_id] = asyncio.Queue()
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(INSTANT_WAIT_S if is_instant else ACCEPT_WAIT_S):
+                    outcome = await news.get()
+                    while is_instant and outcome.action_id is not None:
+                        outcome = await news.get()
+            while True:
+                while not news.empty():  # came before this could run on
+                    outcome = news.get_nowait()
+                if outcome.action_id is None or not self.tracker.get(action_id).is_cancelling:
+                    return outcome
+                outcome = await news.get()
+        finally:
+            del self._news[action_id]
 
-    def update(self, action_id: int, status: Any, reason: str, result: dict[str, Any]) -> Action:
+    async def _ask_engine(self, npc_id: str, tool: Tool, plain: dict[str, Any]) -> ToolResult:
+        self._last_query_id += 1
+        call_id = self._last_query_id
+        query = self._queries[call_id] = _Query(
+            npc_id, tool, asyncio.get_running_loop().create_future()
+        )
+        try:
+            self._context.port.call_tool(npc_id, call_id, tool.name, plain, tool.timeout_ms)
+            async with asyncio.timeout(tool.timeout_ms / 1000):
+                return await query.answer
+        except TimeoutError:
+            return refusal("timeout", f"Nobody answered {tool.name.replace('_', ' ')}.")
+        finally:
+            del self._queries[call_id]
+
+    # --- what the engine says ----------------------------------------------------------------
+
+    def update(
+        self, action_id: int, status: ActionStatus, reason: str, result: dict[str, Any]
+    ) -> Action:
         """Take in what the engine says of an action; raises as `ActionTracker.update`."""
         action = self.tracker.update(action_id, status, reason, result)
         self._tell(action)
@@ -197,83 +217,91 @@ class ToolCalls:
             self._tell(action)
         return ended
 
-    def is_awaited(self, action_id: int) -> bool:
-        """Whether a turn waits for news of an action, to speak of it itself."""
-        return action_id in self._news
-
-    def cancel(self, action_id: int) -> None:
-        """Tell the engine that an action is no longer wanted."""
-        action = self.tracker.cancel(action_id)
-        self._port.cancel_action(action.npc_id, action.action_id)
-
-    def drop(self, npc_id: str) -> None:
-        """End all that an NPC has under way, as when it despawns."""
-        for action in self.tracker.drop(npc_id):
-            self.unspoken.pop(action.action_id, None)
-            self._port.cancel_action(npc_id, action.action_id)
-            self._tell(action)
-        for call in self._calls.values():
-            if call.npc_id == npc_id and not call.answer.done():
-                call.answer.set_result(refusal("cancelled", "Nobody waits for an answer."))
-
     def resolve_call(self, call_id: int, ok: bool, result: dict[str, Any], reason: str) -> None:
         """Take in the engine's answer to a query.
 
         Raises:
             SessionError: No such call waits (`unknown_call`).
         """
-        call = self._calls.get(call_id)
-        if call is None or call.answer.done():
+        query = self._queries.get(call_id)
+        if query is None or query.answer.done():
             raise SessionError(
                 f"no tool call {call_id} waits for a result", code=ErrorCode.UNKNOWN_CALL
             )
-        call.answer.set_result(engine_answer(call.tool, ok, result, reason))
+        query.answer.set_result(engine_answer(query.tool, ok, result, reason))
 
-    async def _wait(self, tool: Tool, action_id: int) -> Action:
-        """The action as it stands when its line has to be said."""
-        action = self.tracker.get(action_id)
-        news = self._news[action_id] = asyncio.Queue()
-        try:
-            async with asyncio.timeout(INSTANT_WAIT_S if tool.is_instant else ACCEPT_WAIT_S):
-                while not action.is_ended and (tool.is_instant or action.status == "requested"):
-                    action = await news.get()
-        except TimeoutError:
-            pass
-        finally:
-            del self._news[action_id]
-        while not news.empty():  # came after what was waited for, before this could run on
-            action = news.get_nowait()
-        return action
+    # --- what is no longer wanted ------------------------------------------------------------
 
-    async def _ask_engine(self, npc_id: str, tool: Tool, plain: dict[str, Any]) -> ToolResult:
-        self._last_call_id += 1
-        call_id = self._last_call_id
-        call = self._calls[call_id] = _Call(
-            npc_id, tool, asyncio.get_running_loop().create_future()
-        )
-        try:
-            self._port.call_tool(npc_id, call_id, tool.name, plain, tool.timeout_ms)
-            async with asyncio.timeout(tool.timeout_ms / 1000):
-                return await call.answer
-        except TimeoutError:
-            return refusal("timeout", f"Nobody answered {tool.name.replace('_', ' ')}.")
-        finally:
-            del self._calls[call_id]
+    def call_off(self, npc_id: str, is_unwanted: Callable[[Action], bool]) -> None:
+        """Tell the engine which of an NPC's actions are no longer wanted; it says how they end."""
+        for action in self.tracker.open_of(npc_id):
+            if not action.is_cancelling and is_unwanted(action):
+                self.tracker.cancel(action.action_id)
+                self._unspoken.pop(action.action_id, None)
+                self._context.port.cancel_action(npc_id, action.action_id)
+
+    def drop(self, npc_id: str) -> None:
+        """End all that an NPC has under way, as when it despawns."""
+        for action in self.tracker.drop(npc_id):
+            self._context.port.cancel_action(npc_id, action.action_id)
+            self._tell(action)
+        for query in self._queries.values():
+            if query.npc_id == npc_id and not query.answer.done():
+                query.answer.set_result(refusal("cancelled", "Nobody waits for an answer."))
+
+    def replace_actions(self, actions: Mapping[str, Sequence[Action]]) -> None:
+        """Give NPCs their saved actions; those they had are dropped without a message."""
+        for action in self.tracker.replace(actions):
+            self._tell(action)
+
+    # --- the end of a call -------------------------------------------------------------------
+
+    def _ended(self, npc: Npc, call: Call, outcome: CallOutcome) -> CallOutcome:
+        """The end of a call that was no action."""
+        mailbox = self._context.mailboxes.get(npc.npc_id)
+        if mailbox is not None:
+            mailbox.events.append(call_ended(outcome, call.speaker_id))
+        return outcome
 
     def _tell(self, action: Action) -> None:
+        """Pass on how an action stands: to the turn that waits for it, its end to the machine."""
         news = self._news.get(action.action_id)
+        if news is None and not action.is_ended:
+            return
+        tool = self._context.tools.get(action.tool)
+        outcome = action_outcome(tool, action, self._context.world)
+        if action.is_ended:
+            self._post_end(action, outcome, is_awaited=news is not None)
         if news is not None:
-            news.put_nowait(action)
+            news.put_nowait(outcome)
 
-
-def action_result(tool: Tool, action: Action, world: World) -> ToolResult:
-    """How an action stands, as a tool result: `STARTED` while it is under way."""
-    text = outcome_text(tool, action.npc_id, action.args, world, action.status, action.reason)
-    if not action.is_ended:
-        return ToolResult(ok=True, data=action.result, text=text, reason=STARTED)
-    if action.status == "done":
-        return ToolResult(
-            ok=True, data=action.result, text=text, variant=usual_variant(action.result)
+    def _post_end(self, action: Action, outcome: CallOutcome, *, is_awaited: bool) -> None:
+        is_unspoken = action.action_id in self._unspoken
+        speaker_id = self._unspoken.pop(action.action_id, None)
+        mailbox = self._context.mailboxes.get(action.npc_id)
+        if mailbox is None or action.is_called_off:
+            return
+        is_told = is_unspoken and not is_awaited and action.status != "cancelled"
+        mailbox.events.append(
+            call_ended(
+                outcome,
+                speaker_id,
+                to_tell=outcome if is_told else None,
+                to_remember=outcome.result.text if action.is_cancelling else "",
+            )
         )
-    reason = action.reason if _REASON.fullmatch(action.reason) else action.status
-    return refusal(reason, text, **action.result)
+
+
+def _checked(call: Call, ctx: ToolContext) -> Arguments | CallOutcome:
+    """The arguments of a call with defaults filled in, or its refusal."""
+    if call.args is None:
+        text = f"{call.tool.name} was called for with something that is not known."
+        return CallOutcome(call.tool, {}, refusal("bad_arguments", text))
+    checked = validate_arguments(call.tool, ctx, call.args)
+    if isinstance(checked, ToolResult):
+        return CallOutcome(call.tool, call.args, checked)
+    return checked
+
+
+def _plain(checked: Arguments) -> dict[str, Any]:
+    return checked.model_dump(mode="json")

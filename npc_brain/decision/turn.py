@@ -1,16 +1,16 @@
 """One turn of one NPC: from its cause to exactly one end, in time whatever happens.
 
-The turn owns the line, the deadline and the end. What is said is decided in `decision.response`.
+The turn owns the line, the deadline and the end. What is said is decided in `decision.answers`.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
-from npc_brain.clock import Clock
+from npc_brain.decision.answer import Considered
+from npc_brain.decision.call_outcome import CallOutcome
+from npc_brain.decision.context import StageContext
 from npc_brain.decision.events import (
-    Cause,
     Outcome,
     Source,
     StageEvent,
@@ -19,37 +19,16 @@ from npc_brain.decision.events import (
     TurnEnded,
     TurnStarted,
 )
+from npc_brain.decision.mailbox import TurnRequest
 from npc_brain.decision.outcome_lines import fallback_line
-from npc_brain.decision.tool_calls import CallOutcome
 from npc_brain.decision.turn_queue import TurnQueue
 from npc_brain.decision.utterance import IndiscreetLineError, Utterance
-from npc_brain.inference.chat import Sound
 from npc_brain.npc.npc import Npc
-from npc_brain.world.world import World
 
 LAST_RESORT = "\N{HORIZONTAL ELLIPSIS}"
 """Said when even falling back fails."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class TurnRequest:
-    """What a turn is about.
-
-    Attributes:
-        text: What was heard; empty when the NPC speaks of its own accord, or for sound alone.
-        sound: What it sounded like, for a model that hears.
-        outcome: The ended action that the NPC speaks of.
-        lines: Authored lines to say.
-    """
-
-    cause: Cause
-    speaker_id: str | None = None
-    text: str = ""
-    sound: Sound | None = None
-    outcome: CallOutcome | None = None
-    lines: tuple[str, ...] = ()
 
 
 class Turn:
@@ -61,7 +40,9 @@ class Turn:
         tools: The calls made in it, in order.
         outcome_lines: Whole lines, each of which states what came of the last call. One of them is
             said when no time is left: an NPC that gave something away does not say "Pardon?".
+        trace: Which answerers were asked, in order, and why each answered or passed.
         timings: Token counts are added by whoever generates.
+        task: What runs it, once it has begun.
     """
 
     def __init__(
@@ -69,9 +50,9 @@ class Turn:
         turn_id: int,
         npc: Npc,
         request: TurnRequest,
+        context: StageContext,
         *,
         notify: Callable[[StageEvent], None],
-        clock: Clock,
         deadline_s: float,
         priority: int = 0,
     ) -> None:
@@ -79,37 +60,28 @@ class Turn:
         self.npc = npc
         self.request = request
         self.priority = priority
-        self.asked_s = clock.now_s()
+        self.asked_s = context.clock.now_s()
         self.deadline_s = deadline_s
         self.tools: list[ToolUsed] = []
         self.outcome_lines: tuple[str, ...] = ()
+        self.trace: list[Considered] = []
         self.timings = Timings()
         self.is_ended = False
-        self._clock = clock
+        self.task: asyncio.Task[None] | None = None
+        self._context = context
         self._listener = notify
-        self._task: asyncio.Task[None] | None = None
-        self.utterance = Utterance(turn_id, self._notify, clock, npc.machine.secrets)
+        self.utterance = Utterance(turn_id, self._notify, context.clock, npc.machine.secrets)
 
-    def announce(self) -> None:
-        """Tell that the turn begins."""
-        request = self.request
-        self._notify(TurnStarted(self.turn_id, request.cause, request.speaker_id))
-
-    def start(
-        self,
-        queue: TurnQueue,
-        respond: Callable[["Turn"], Awaitable[None]],
-        world: Callable[[], World],
-    ) -> asyncio.Task[None]:
-        """Begin: wait in the queue, then `respond`; all of it within the deadline."""
-        self._task = asyncio.create_task(self._run(queue, respond, world))
-        return self._task
+    @property
+    def started(self) -> TurnStarted:
+        """What tells that it begins."""
+        return TurnStarted(self.turn_id, self.request.cause, self.request.speaker_id)
 
     def cancel(self, detail: str = "") -> None:
         """End the turn now; nothing of it but its end follows."""
         self._end("cancelled", detail)
-        if self._task is not None:
-            self._task.cancel()
+        if self.task is not None:
+            self.task.cancel()
 
     def say(self, text: str, source: Source) -> None:
         """Say a whole line, after whatever was said so far, and close it.
@@ -122,7 +94,7 @@ class Turn:
             text = f" {text}" if utterance.is_between_sentences else f"\N{EM DASH} {text}"
         utterance.say(text, source)
 
-    def fall_back(self, world: World) -> None:
+    def fall_back(self) -> None:
         """Close the line with what is left to say when no time, or nothing better, is left."""
         self.utterance.drop_held()
         utterance, text = self.utterance, self.utterance.text
@@ -136,7 +108,7 @@ class Turn:
             utterance.add("\N{HORIZONTAL ELLIPSIS}")
             utterance.close("model")
         else:
-            values = self.npc.values(world, self.request.speaker_id)
+            values = self.npc.values(self._context.world, self.request.speaker_id)
             lines = self.outcome_lines or self.npc.node.fallback
             try:
                 self.say(fallback_line(lines, values, self.npc.rng), "fallback")
@@ -144,11 +116,15 @@ class Turn:
                 self.say(LAST_RESORT, "fallback")
 
     def used(self, outcome: CallOutcome) -> None:
-        """Note a call and what came of it."""
-        result = outcome.result
+        """Note a call and what came of it; some calls only say how the line is spoken."""
+        result, utterance = outcome.result, self.utterance
         self.tools.append(
             ToolUsed(outcome.tool.name, outcome.args, result.ok, result.text, result.reason)
         )
+        if result.emotion:
+            utterance.emotion, utterance.gesture = result.emotion, result.gesture
+        if result.choices:
+            utterance.choices = result.choices
 
     def finish(self, detail: str = "") -> None:
         """End the turn after its line, if there was one."""
@@ -158,17 +134,13 @@ class Turn:
         else:
             self._end("fallback" if line.source == "fallback" else "said", detail)
 
-    async def _run(
-        self,
-        queue: TurnQueue,
-        respond: Callable[["Turn"], Awaitable[None]],
-        world: Callable[[], World],
-    ) -> None:
+    async def run(self, queue: TurnQueue, respond: Callable[[], Awaitable[None]]) -> None:
+        """Wait in the queue, then `respond`; all of it within the deadline."""
         detail = ""
         try:
-            async with asyncio.timeout(max(0.0, self.deadline_s - self._clock.now_s())):
+            async with asyncio.timeout(max(0.0, self.deadline_s - self._context.clock.now_s())):
                 async with queue.taken(self.priority):
-                    await respond(self)
+                    await respond()
         except TimeoutError:
             detail = "deadline"
         except IndiscreetLineError as error:
@@ -185,13 +157,13 @@ class Turn:
             _log.exception("turn %d of %s failed", self.turn_id, self.npc.npc_id)
             detail = "internal"
         if detail and self.utterance.line is None:
-            self._make_do(world)
+            self._make_do()
         self.finish(detail)
 
-    def _make_do(self, world: Callable[[], World]) -> None:
+    def _make_do(self) -> None:
         """Close the line by falling back, or with the least there is to say; never raises."""
         try:
-            self.fall_back(world())
+            self.fall_back()
         except Exception:
             _log.exception("turn %d of %s cannot fall back", self.turn_id, self.npc.npc_id)
             try:
@@ -220,7 +192,7 @@ class Turn:
         """Note how long the turn took, and remember what was said."""
         first_s = self.utterance.first_token_s
         self.timings.first_token_ms = self._since_ms(first_s) if first_s is not None else 0
-        self.timings.total_ms = self._since_ms(self._clock.now_s())
+        self.timings.total_ms = self._since_ms(self._context.clock.now_s())
         line = self.utterance.line
         if line is not None:
             outcomes = [tool.text for tool in self.tools if tool.text]

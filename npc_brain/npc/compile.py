@@ -5,7 +5,7 @@ its parents, which transitions apply in it and in which order, and the states on
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from npc_brain.errors import DefinitionError
@@ -19,7 +19,7 @@ from npc_brain.npc.definition import (
     Transition,
     duration_s,
 )
-from npc_brain.npc.effects import AuthoredEffect, parse_effects
+from npc_brain.npc.effects import AuthoredEffect, Use, parse_effects
 from npc_brain.npc.guards import Guard, compile_guard
 from npc_brain.tools.spec import Tool
 
@@ -54,11 +54,14 @@ class Reaction:
 
     Attributes:
         key: Names the entry in saved games: it does not change when entries are added or moved.
+        uses: The tools of its `do`, which are used before anything else of it happens.
+        move: The rest of its `do`, and its `to`.
     """
 
     key: str
     heard: Heard
     guard: Guard | None
+    uses: tuple[Use, ...]
     move: Move
 
 
@@ -173,7 +176,7 @@ class _Compiler:
             tools=tuple(name for name in tools if self.tools[name].can_be_chosen),
             mind=state.mind or (parent.mind if parent else "model"),
             emotion=state.emotion or (parent.emotion if parent else None),
-            enter=parse_effects(state.enter, self.kinds, self.tools, has_event=False),
+            enter=self._enter(name, state),
             exit=parse_effects(state.exit, self.kinds, self.tools, has_event=False),
             moves=self._event_moves(state, parent),
             watches=tuple(watches),
@@ -181,6 +184,12 @@ class _Compiler:
             reactions=tuple(self._reaction(name, heard) for heard in state.heard),
             fallback=self._fallback(path),
             is_watching=bool(watches) or any(timer.move.guard for timer in timers),
+        )
+
+    def _enter(self, name: str, state: State) -> tuple[AuthoredEffect, ...]:
+        effects = parse_effects(state.enter, self.kinds, self.tools, has_event=False)
+        return tuple(
+            replace(each, state=name) if isinstance(each, Use) else each for each in effects
         )
 
     def _event_moves(self, state: State, parent: Node | None) -> dict[str, tuple[Move, ...]]:
@@ -220,8 +229,10 @@ class _Compiler:
     def _reaction(self, state: str, heard: Heard) -> Reaction:
         guard = self._guard(heard.guard, has_event=False)
         do = parse_effects(heard.do, self.kinds, self.tools, has_event=False)
-        move = Move("heard", heard.to, None, do)
-        return Reaction(reaction_key(state, heard), heard, guard, move)
+        uses = tuple(each for each in do if isinstance(each, Use))
+        rest = tuple(each for each in do if not isinstance(each, Use))
+        move = Move("heard", heard.to, None, rest)
+        return Reaction(reaction_key(state, heard), heard, guard, uses, move)
 
     def _guard(self, source: str | None, has_event: bool) -> Guard | None:
         return compile_guard(source, self.kinds, has_event=has_event) if source else None

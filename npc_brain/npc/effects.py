@@ -71,10 +71,16 @@ class Raise:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """Use a tool; texts in `args` may be templates (`render_args`)."""
+    """Use a tool.
+
+    Attributes:
+        args: Texts may be templates (`render_args`).
+        state: Of `enter`: the state that is entered, which wants the action as long as it lasts.
+    """
 
     tool: str
     args: Mapping[str, Any]
+    state: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

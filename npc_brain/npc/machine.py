@@ -89,6 +89,7 @@ class Step:
 
     Attributes:
         transitions: In order.
+        left: The states that were left, in order; one that is active again was entered anew.
         effects: To carry out in order.
         ignored: Events that no transition was taken for.
         faults: What went wrong in the author's tables or the event's data; for the log.
@@ -96,6 +97,7 @@ class Step:
 
     state: MachineState
     transitions: tuple[Transitioned, ...] = ()
+    left: tuple[str, ...] = ()
     effects: tuple[OutwardEffect, ...] = ()
     ignored: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
@@ -158,6 +160,12 @@ class Machine:
         """Whether `reaction` belongs to one of the active states."""
         path = self.node(state).path
         return any(reaction is each for name in path for each in self.nodes[name].reactions)
+
+    def waits_for(self, state: MachineState, tool: Tool) -> str | None:
+        """The outermost active state that has a transition on the end of a call of `tool`."""
+        ends = {*tool_end_event(tool, is_done=True), *tool_end_event(tool, is_done=False)}
+        path = self.node(state).path
+        return next((name for name in path if ends & self.nodes[name].moves.keys()), None)
 
     def tick(self, state: MachineState, scope: Scope, now_s: float) -> Step:
         """Fire timers that are due and guard transitions that hold."""
@@ -258,6 +266,7 @@ class _Run:
         self.queue: deque[tuple[str, ...]] = deque()
         self._values: dict[str, Scalar] | None = None
         self._transitions: list[Transitioned] = []
+        self._left: list[str] = []
         self._effects: list[OutwardEffect] = []
         self._ignored: list[str] = []
         self._faults: list[str] = []
@@ -286,6 +295,7 @@ class _Run:
         return Step(
             self._final_state(),
             tuple(self._transitions),
+            tuple(self._left),
             tuple(self._effects),
             tuple(self._ignored),
             tuple(self._faults),
@@ -305,6 +315,7 @@ class _Run:
             kept += 1
         for name in reversed(source.path[kept:]):
             self._apply(nodes[name].exit)
+            self._left.append(name)
         self._apply(move.do)
         leaf = nodes[target.leaf]
         self._enter(leaf, kept)

@@ -11,6 +11,7 @@ entry that was taken before.
 
 import re
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 
 from npc_brain.npc.compile import Node, Reaction
 from npc_brain.npc.definition import Heard
@@ -23,6 +24,23 @@ MAX_CHARS = 1000
 """Read of one text, from its start; bounds the time that an author's pattern can take."""
 
 _CURLY = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"'})
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerMatch:
+    """What came of matching a text.
+
+    Attributes:
+        reaction: The entry that answers to it; None when none does.
+        entry: Its key, or that of the entry by meaning that came nearest; may be empty.
+        likeness: Of the text to that entry's examples; 1 for keywords and patterns.
+        min_likeness: How much is needed there.
+    """
+
+    reaction: Reaction | None = None
+    entry: str = ""
+    likeness: float = 0.0
+    min_likeness: float = 0.0
 
 
 class Triggers:
@@ -48,8 +66,8 @@ class Triggers:
 
     def match(
         self, state: MachineState, text: str, mentions: Collection[str], scope: Scope
-    ) -> Reaction | None:
-        """The entry that answers to `text`; None when none does.
+    ) -> TriggerMatch:
+        """The entry that answers to `text`, if any does.
 
         Runs the encoder once when an entry by meaning may match (a few ms).
 
@@ -61,23 +79,27 @@ class Triggers:
         """
         heard = text[:MAX_CHARS].translate(_CURLY)
         scores: Mapping[str, float] | None = None
+        missed = TriggerMatch()
         for name in reversed(self._machine.node(state).path):
-            nearest: tuple[float, Reaction] | None = None
+            nearest: TriggerMatch | None = None
             for label, reaction in _own_reactions(self._machine.nodes[name]):
                 if not _takes_part(reaction, state, mentions, scope):
                     continue
                 if finder := self._finders.get(label):
                     if nearest is None and finder(heard):
-                        return reaction
+                        return TriggerMatch(reaction, reaction.key, 1.0, 1.0)
                     continue
                 if scores is None:
                     scores = self._meaning.scores(heard) if self._meaning else {}
                 score = scores.get(label, 0.0)
-                if score >= reaction.heard.min and (nearest is None or score > nearest[0]):
-                    nearest = (score, reaction)
+                if score < reaction.heard.min:
+                    if score > missed.likeness:
+                        missed = TriggerMatch(None, reaction.key, score, reaction.heard.min)
+                elif nearest is None or score > nearest.likeness:
+                    nearest = TriggerMatch(reaction, reaction.key, score, reaction.heard.min)
             if nearest is not None:
-                return nearest[1]
-        return None
+                return nearest
+        return missed
 
 
 def _own_reactions(node: Node) -> list[tuple[str, Reaction]]:

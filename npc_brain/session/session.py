@@ -20,7 +20,8 @@ from npc_brain.decision.events import (
     TurnStarted,
 )
 from npc_brain.decision.models import Models
-from npc_brain.decision.stage import LoadedNpcs, Stage
+from npc_brain.decision.roster import LoadedNpcs
+from npc_brain.decision.stage import Stage
 from npc_brain.errors import ErrorCode, NpcBrainError, SessionError
 from npc_brain.inference.chat import BackendStats, Picture, Sound
 from npc_brain.npc.definition import NpcDefinition
@@ -68,7 +69,6 @@ class StageSession:
             max_npcs=limits.max_npcs,
             max_queued_turns=limits.max_queued_turns,
         )
-        self._first_state = StateChanged(None, "", SPAWN, {})
         self._thread: ThreadPoolExecutor | None = None
         self._is_announcing = False
         self._ticking = asyncio.create_task(self._tick())
@@ -105,9 +105,9 @@ class StageSession:
 
     def notify(self, npc_id: str, event: StageEvent) -> None:
         """Tell what an NPC says, decides and becomes; its first state is the answer to `spawn`."""
-        if isinstance(event, StateChanged) and event.event == SPAWN:
-            self._first_state = event
-        else:
+        if not (
+            isinstance(event, StateChanged) and (event.from_state, event.event) == (None, SPAWN)
+        ):
             self._send(_as_body(event), npc_id)
 
     def request_action(
@@ -170,17 +170,19 @@ class StageSession:
 
         def prepare() -> NpcDefinition:
             definition = self._library.find(body.definition, npc_id, tools)
-            stage.compile(definition)
+            stage.roster.compile(definition)
             return definition
 
         definition = await self._aside(prepare)
         outbox, caused = self._outbox, list[tuple[m.Body, str | None]]()
         self._outbox = lambda told, about: caused.append((told, about))
         try:
-            stage.spawn(npc_id, definition, blackboard=body.blackboard, position=body.position)
+            first = stage.spawn(
+                npc_id, definition, blackboard=body.blackboard, position=body.position
+            )
         finally:
             self._outbox = outbox
-        reply(_as_body(self._first_state))
+        reply(_as_body(first))
         for told, about in caused:
             self._send(told, about)
 
@@ -210,7 +212,7 @@ class StageSession:
             priority=body.priority,
             deadline_ms=body.deadline_ms,
         )
-        return m.TurnStarted(turn_id=turn.turn_id, cause="hear", speaker_id=body.speaker_id)
+        return _as_body(turn.started)
 
     def _see(self, npc_id: str, body: m.NpcSee) -> m.Body:
         caption = body.caption or ""
@@ -241,7 +243,7 @@ class StageSession:
         """Save NPC by NPC while the stage goes on, and compress it all on another thread."""
         packed: list[bytes] = []
         async for npc_id in self._in_slices(dict.fromkeys(npc_ids) or self.stage.npc_ids):
-            packed.append(pack_npc(npc_id, self.stage.save_npc(npc_id)))
+            packed.append(pack_npc(npc_id, self.stage.roster.save(npc_id)))
         reply(m.StateSaved(blob=await self._aside(partial(pack_state, packed))))
 
     async def _load_aside(self, blob: bytes, reply: Reply) -> None:
@@ -252,23 +254,23 @@ class StageSession:
             def definition_of(name: str) -> NpcDefinition:
                 return self._library.find(name, name, tools)
 
-            return stage.prepare_load(unpack_state(blob), living, definition_of)
+            return stage.roster.prepare_load(unpack_state(blob), living, definition_of)
 
-        loaded = await self._aside(partial(prepare, stage.definitions()))
+        loaded = await self._aside(partial(prepare, stage.roster.definitions()))
         try:
-            stage.check_load(loaded)
+            stage.roster.check_load(loaded)
         except NpcBrainError:
-            await self._aside(partial(stage.forget_memories, loaded.memories.values()))
+            await self._aside(partial(stage.roster.forget_memories, loaded.memories.values()))
             raise
         reply(m.Ok())
-        unused = stage.apply_load(loaded)
+        unused = stage.roster.apply_load(loaded)
         self._is_announcing = True  # no NPC changes state before its `npc.state` was sent
         try:
             async for npc_id in self._in_slices(loaded.actors):
                 stage.announce_loaded(npc_id)
         finally:
             self._is_announcing = False
-        await self._aside(partial(stage.forget_memories, unused))
+        await self._aside(partial(stage.roster.forget_memories, unused))
 
     async def _aside(self, work: Callable[[], _Result]) -> _Result:
         """Do `work` on this session's own thread."""

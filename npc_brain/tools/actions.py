@@ -41,6 +41,8 @@ class Action:
         is_cancelling: Whether the NPC no longer wants it; the engine still says how it ends.
         timeout_ms: How long the engine may be silent.
         deadline_s: When it times out, on the tracker's clock.
+        state: The state that wants it; when that is left it is called off. None: none does.
+        turn_id: The turn that began it, if any; not saved.
     """
 
     action_id: int
@@ -54,11 +56,18 @@ class Action:
     reason: str = ""
     result: dict[str, Any] = field(default_factory=dict)
     is_cancelling: bool = False
+    state: str | None = None
+    turn_id: int | None = None
 
     @property
     def is_ended(self) -> bool:
         """Whether it has come to its one end."""
         return self.status in END_STATUSES
+
+    @property
+    def is_called_off(self) -> bool:
+        """Whether it ended as the NPC wished: without being done."""
+        return self.is_cancelling and self.is_ended and self.status != "done"
 
 
 class ActionTracker:
@@ -77,6 +86,9 @@ class ActionTracker:
         args: dict[str, Any],
         reserves: Mapping[str, int],
         timeout_ms: int,
+        *,
+        state: str | None = None,
+        turn_id: int | None = None,
     ) -> Action:
         """Begin an action; what it reserves is reserved from now on."""
         action = Action(
@@ -87,6 +99,8 @@ class ActionTracker:
             reserves=dict(reserves),
             timeout_ms=timeout_ms,
             deadline_s=self._clock.now_s() + timeout_ms / 1000,
+            state=state,
+            turn_id=turn_id,
         )
         self._next_id += 1
         return self._put(action)
@@ -146,10 +160,7 @@ class ActionTracker:
 
     def drop(self, npc_id: str) -> list[Action]:
         """End all of an NPC's actions as `cancelled`, as when it despawns."""
-        return [
-            self._put(replace(action, status="cancelled", reason="despawned"))
-            for action in self.open_of(npc_id)
-        ]
+        return self._drop(npc_id, "despawned")
 
     def get(self, action_id: int) -> Action:
         """The action, while it is under way.
@@ -213,16 +224,20 @@ class ActionTracker:
                 "saved actions are damaged: an action id is in use", code=ErrorCode.BAD_BLOB
             )
 
-    def replace(self, actions: Mapping[str, Sequence[Action]]) -> list[int]:
-        """Give NPCs their saved actions in place of the present ones, whose ids are returned."""
-        dropped = [action_id for npc_id in actions for action_id in self._ids_of.pop(npc_id, ())]
-        for action_id in dropped:
-            del self._open[action_id]
+    def replace(self, actions: Mapping[str, Sequence[Action]]) -> list[Action]:
+        """Give NPCs their saved actions in place of the present ones, which end as `cancelled`."""
+        dropped = [action for npc_id in actions for action in self._drop(npc_id, "loaded")]
         for of_npc in actions.values():
             for action in of_npc:
                 self._put(action)
                 self._next_id = max(self._next_id, action.action_id + 1)
         return dropped
+
+    def _drop(self, npc_id: str, reason: str) -> list[Action]:
+        return [
+            self._put(replace(action, status="cancelled", reason=reason))
+            for action in self.open_of(npc_id)
+        ]
 
     def _put(self, action: Action) -> Action:
         ids = self._ids_of.setdefault(action.npc_id, {})
@@ -249,10 +264,12 @@ class ActionTracker:
                 "reason": action.reason,
                 "result": {},
                 "is_cancelling": action.is_cancelling,
+                "state": action.state,
             }
 
     def _loaded(self, npc_id: str, row: Any) -> Action:
         values = [row.get(key) for key in _SAVED] if isinstance(row, dict) else []
+        state = row.get("state") if isinstance(row, dict) else None  # older saves have none
         match values:
             case [
                 int(action_id),
@@ -271,6 +288,7 @@ class ActionTracker:
                 and status in _ORDER
                 and status not in END_STATUSES
                 and all(isinstance(n, int) and 0 <= n < 2**31 for n in reserves.values())
+                and (state is None or isinstance(state, str))
             ):
                 return Action(
                     action_id=action_id,
@@ -283,6 +301,7 @@ class ActionTracker:
                     status=status,  # type: ignore[arg-type]
                     reason=reason,
                     is_cancelling=is_cancelling,
+                    state=state,
                 )
         raise _damaged(npc_id, "one lacks a part, or has one that no action has")
 

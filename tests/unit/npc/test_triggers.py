@@ -66,7 +66,7 @@ def said(
     used: str = "",
 ) -> str | None:
     state = MachineState("counter", (0.0, 0.0), frozenset({used}))
-    reaction = triggers.match(state, text, mentions, scope)
+    reaction = triggers.match(state, text, mentions, scope).reaction
     return reaction.heard.say[0] if reaction else None
 
 
@@ -120,10 +120,11 @@ def test_reacting_marks_once_and_moves_on() -> None:
     triggers = Triggers(made, LexicalEncoder())
     scope = Scope({"trust": 3, "asked_about_cellar": False}, held={"cellar_key": 1})
     state = made.start(scope, 0.0).state
-    reaction = triggers.match(state, "what is down in the cellar?", (), scope)
+    reaction = triggers.match(state, "what is down in the cellar?", (), scope).reaction
     assert reaction is not None
     step = made.react(state, reaction, scope, 1.0)
     assert step.state.name == "confiding"
-    assert triggers.match(step.state, "give me the KEY", (), scope) is not None
-    assert triggers.match(step.state, "give me the KEY", (), Scope(scope.blackboard)) is None
+    text, poor = "give me the KEY", Scope(scope.blackboard)
+    assert triggers.match(step.state, text, (), scope).reaction is not None
+    assert triggers.match(step.state, text, (), poor).reaction is None
     assert reaction.key in step.state.used

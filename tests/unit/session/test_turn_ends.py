@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from npc_brain.clock import MonotonicClock
+from npc_brain.decision import stage as stage_module
 from npc_brain.decision import turn as turn_module
+from npc_brain.decision.call_outcome import CallOutcome
 from npc_brain.decision.models import Models
-from npc_brain.decision.response import Responder
 from npc_brain.decision.stage import Stage
 from npc_brain.decision.turn import Turn
 from npc_brain.decision.utterance import Utterance
@@ -126,7 +127,7 @@ def failing_at(
 
 
 COLLABORATORS: dict[str, tuple[Any, str]] = {
-    "the response": (Responder, "respond"),
+    "the response": (stage_module, "respond"),
     "the transcript": (Transcript, "add"),
     "the NPC's values": (Npc, "values"),
     "the fallback line": (turn_module, "fallback_line"),
@@ -205,7 +206,6 @@ async def test_an_end_that_is_held_back_until_a_reply_is_not_lost() -> None:
 
 
 def performed_with(args: dict[str, Any]) -> Any:
-    from npc_brain.decision.tool_calls import CallOutcome
     from npc_brain.tools.spec import refusal
 
     tool = custom_tool("dance", "Dance.", {}, "query", 1000, ())

@@ -1,0 +1,40 @@
+"""What the NPCs of one stage share. Used from the event loop only."""
+
+from dataclasses import dataclass, field
+
+from npc_brain.clock import Clock
+from npc_brain.decision.events import EnginePort
+from npc_brain.decision.mailbox import Mailbox
+from npc_brain.decision.models import Models
+from npc_brain.npc.npc import Npc
+from npc_brain.tools.registry import BUILT_INS, ToolRegistry
+from npc_brain.tools.spec import Tool
+from npc_brain.world.world import World
+
+
+@dataclass(eq=False, slots=True)
+class StageContext:
+    """See the module.
+
+    Attributes:
+        world: The latest snapshot; replaced, never changed.
+        mailboxes: Of the living NPCs, by their ids.
+    """
+
+    port: EnginePort
+    models: Models
+    clock: Clock
+    world: World = field(default_factory=World.empty)
+    tools: ToolRegistry = field(default_factory=ToolRegistry)
+    mailboxes: dict[str, Mailbox] = field(default_factory=dict)
+
+    def tools_by_name(self) -> dict[str, Tool]:
+        """Every tool by name, built-in and registered."""
+        return {name: self.tools.get(name) for name in self.tools.names()}
+
+    def own_examples(self, npc: Npc) -> dict[str, tuple[str, ...]]:
+        """Sentences by tool besides the built-in ones: the game's tools', then the author's."""
+        authored = npc.definition.examples
+        names = sorted({*authored, *npc.machine.tool_names} - BUILT_INS.keys() | authored.keys())
+        tools = [self.tools.get(name) for name in names]
+        return {tool.name: (*tool.examples, *authored.get(tool.name, ())) for tool in tools}

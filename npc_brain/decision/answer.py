@@ -81,3 +81,16 @@ class Considered:
 
     answerer: str
     decided: Answer | Pass
+
+    @property
+    def text(self) -> str:
+        """In a line, like "reaction passed (entry shop: ale, likeness 0.31, min 0.6)"."""
+        verb = "passed" if isinstance(self.decided, Pass) else "answered"
+        reasons = ", ".join(f"{name} {_short(value)}" for name, value in self.decided.why.items())
+        return f"{self.answerer} {verb}" + (f" ({reasons})" if reasons else "")
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    return " ".join(value) if isinstance(value, list | tuple) else str(value)

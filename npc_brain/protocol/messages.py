@@ -199,7 +199,7 @@ class NpcSee(Body):
 
 @_inbound("turn.cancel")
 class TurnCancel(Body):
-    """Ends a turn at once: no token of it follows the answer, `ok`."""
+    """Ends a turn at once: no token of it follows the answer, `ok`. What it began is called off."""
 
     turn_id: Uint
 
@@ -404,7 +404,10 @@ class ActionRequest(Body):
 
 @_outbound("action.cancel", is_about_npc=True)
 class ActionCancel(Body):
-    """The NPC no longer wants it; the engine ends it (`cancelled`) or tells how it ended."""
+    """The NPC no longer wants it: its turn was cancelled, or the state that wanted it was left.
+
+    The engine ends it (`cancelled`) or tells how it ended.
+    """
 
     action_id: Uint
 

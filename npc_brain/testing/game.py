@@ -16,6 +16,7 @@ from npc_brain.decision.events import (
     TurnStarted,
 )
 from npc_brain.decision.stage import Stage
+from npc_brain.decision.turn import Turn
 from npc_brain.errors import SessionError
 from npc_brain.simulation.simulated_world import SimulatedWorld
 from npc_brain.simulation.walking import Update
@@ -71,6 +72,7 @@ class ScenarioGame:
         self._open: list[tuple[str, int, str]] = []
         self._lines_at: dict[int, int] = {}
         """Where the line of a turn is in the trace: its tools, told at its end, belong before."""
+        self._turns: dict[int, Turn] = {}
         self._clock = clock
         self._step = 0
         self._stage: Stage | None = None
@@ -97,6 +99,10 @@ class ScenarioGame:
         """Add to the trace."""
         self.trace.append(TraceEntry(self._step, kind, npc_id, text))
 
+    def follow(self, turn: Turn) -> None:
+        """Add to the trace, at the end of a turn, which answerers it asked and what they gave."""
+        self._turns[turn.turn_id] = turn
+
     # --- decision.events.EnginePort ----------------------------------------------------------
 
     def notify(self, npc_id: str, event: StageEvent) -> None:
@@ -117,7 +123,10 @@ class ScenarioGame:
                 self.note("said", npc_id, f'"{event.text}" ({event.source}{feeling})')
             case TurnEnded():
                 at = self._lines_at.pop(event.turn_id, len(self.trace))
-                self.trace[at:at] = [self._tool_entry(npc_id, used) for used in event.tools]
+                self.trace[at:at] = [
+                    *self._reasons(npc_id, event.turn_id),
+                    *(self._tool_entry(npc_id, used) for used in event.tools),
+                ]
                 detail = f" ({event.detail})" if event.detail else ""
                 self.note("turn", npc_id, f"{event.outcome}{detail}")
             case TokenSaid() | TurnStarted():
@@ -228,6 +237,13 @@ class ScenarioGame:
     def _soon(self, call: Callable[..., object], *args: Any) -> None:
         """Call after the stage has returned: an engine never answers from within a request."""
         asyncio.get_running_loop().call_soon(call, *args)
+
+    def _reasons(self, npc_id: str, turn_id: int) -> list[TraceEntry]:
+        turn = self._turns.pop(turn_id, None)
+        return [
+            TraceEntry(self._step, "asked", npc_id, considered.text)
+            for considered in (turn.trace if turn is not None else ())
+        ]
 
     def _tool_entry(self, npc_id: str, used: ToolUsed) -> TraceEntry:
         outcome = used.text if used.ok else f"refused, {used.reason}: {used.text}"

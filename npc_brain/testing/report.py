@@ -16,8 +16,8 @@ class TraceEntry:
 
     Attributes:
         step: From 1; 0 is before the first.
-        kind: `heard`, `tool`, `action`, `update`, `state`, `said`, `turn`, `event`, `time`,
-            `model`, `note`.
+        kind: `heard`, `asked` (an answerer), `tool`, `action`, `update`, `state`, `said`, `turn`,
+            `event`, `time`, `model`, `note`.
     """
 
     step: int

@@ -181,7 +181,7 @@ class _Run:
             game.approach(npc_id)
         if step.hear is not None:
             game.note("heard", npc_id, f'"{step.hear}" (from {speaker_id})')
-            game.stage.hear(npc_id, speaker_id, step.hear, deadline_ms=DEADLINE_MS)
+            game.follow(game.stage.hear(npc_id, speaker_id, step.hear, deadline_ms=DEADLINE_MS))
         elif step.event is not None:
             game.raise_event(npc_id, step.event, step.data)
         elif step.wait is not None:

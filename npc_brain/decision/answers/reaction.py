@@ -19,9 +19,9 @@ async def reaction(view: TurnView) -> Answer | Pass:
     match = await view.models.match_heard(npc, view.text, view.mentions, scope)
     why: Why = {"entry": match.entry, "likeness": match.likeness, "min": match.min_likeness}
     if match.reaction is None:
-        return Pass(why=why)
+        return Pass(why=why if match.entry else {})
     if not npc.machine.is_open(npc.state, match.reaction):
-        return Pass(why={**why, "left": True})
+        return Pass(why={**why, "left its state": True})
     if not match.reaction.uses:
         return await _react(view, match.reaction, why)
     work = asyncio.ensure_future(_react(view, match.reaction, why))

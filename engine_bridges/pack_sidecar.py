@@ -191,6 +191,7 @@ def _build(staging: Path, distributions: dict[str, importlib.metadata.Distributi
             command += ["--copy-metadata", name]
         for name in COMMANDS:
             command += ["--hidden-import", f"npc_brain.cli.{name}"]
+        command += ["--collect-submodules", "npc_brain.tools.builtin"]
         for module in (*_UNWANTED_MODULES, *_unneeded_modules(distributions)):
             command += ["--exclude-module", module]
         built = subprocess.run([*command, str(entry)], capture_output=True, text=True, check=False)

@@ -1,15 +1,22 @@
 """The tools of one session: the built-in ones and those that the game registered."""
 
+import pkgutil
+from importlib import import_module
 from typing import Any
 
 from npc_brain.errors import ErrorCode, ToolError
-from npc_brain.tools import dialogue, inventory, pathing
+from npc_brain.tools import builtin
 from npc_brain.tools.narrow import legal_schema
 from npc_brain.tools.spec import Tool, ToolContext
 
-BUILT_INS: dict[str, Tool] = {
-    tool.name: tool for tool in (*inventory.TOOLS, *pathing.TOOLS, *dialogue.TOOLS)
-}
+
+def _built_ins() -> dict[str, Tool]:
+    names = sorted(module.name for module in pkgutil.iter_modules(builtin.__path__))
+    tools = [import_module(f"{builtin.__name__}.{name}").TOOL for name in names]
+    return {tool.name: tool for tool in tools}
+
+
+BUILT_INS: dict[str, Tool] = _built_ins()
 """Every built-in tool by name."""
 
 

@@ -1,0 +1,1 @@
+"""The built-in tools: each module here is one, its `TOOL`."""

@@ -8,18 +8,18 @@ const PREFIX := "npc_"
 ## The sidecar's own tools that the game carries out; all others are registered.
 const BUILT_INS: PackedStringArray = [
 	# generated: tools
+	"distance",
+	"find_path",
+	"follow",
+	"go_to",
+	"inventory_equip",
 	"inventory_give",
 	"inventory_take",
 	"inventory_trade",
 	"inventory_use",
-	"inventory_equip",
-	"find_path",
-	"distance",
-	"nearest",
 	"is_reachable",
+	"nearest",
 	"plan_route",
-	"go_to",
-	"follow",
 	"stop",
 	# end of generated part
 ]

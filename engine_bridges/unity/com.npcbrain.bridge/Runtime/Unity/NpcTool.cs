@@ -16,18 +16,18 @@ namespace NpcBrain
         private static readonly HashSet<string> _builtIn = new HashSet<string>
         {
             // generated: tools
+            "distance",
+            "find_path",
+            "follow",
+            "go_to",
+            "inventory_equip",
             "inventory_give",
             "inventory_take",
             "inventory_trade",
             "inventory_use",
-            "inventory_equip",
-            "find_path",
-            "distance",
-            "nearest",
             "is_reachable",
+            "nearest",
             "plan_route",
-            "go_to",
-            "follow",
             "stop",
             // end of generated part
         };

@@ -8,19 +8,21 @@ import asyncio
 import gc
 import logging
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 from npc_brain.cache import cache_dir
 from npc_brain.clock import Clock, MonotonicClock
 from npc_brain.decision.models import Models
 from npc_brain.errors import ModelError, NpcBrainError, contained
+from npc_brain.importing.architectures import profile_of
 from npc_brain.importing.catalogue import resolve_model
 from npc_brain.importing.fetch import stop_downloads
 from npc_brain.inference.backends.onnx import OnnxBackend
+from npc_brain.inference.profile import ABLE, with_settings
 from npc_brain.inference.providers import AUTO
 from npc_brain.inference.sentence_encoder import SentenceEncoder
 from npc_brain.npc.npc_files import NpcLibrary
@@ -65,6 +67,7 @@ class SidecarOptions:
         is_spinning: See `OnnxDecoder`.
         thinking_tokens: See `OnnxBackend`. A model that cannot think is refused with one above 0.
         provider: See `inference.providers`.
+        profile: Fields of `ModelProfile` that replace the model's own.
     """
 
     npcs: Path | None
@@ -77,6 +80,7 @@ class SidecarOptions:
     is_spinning: bool = False
     thinking_tokens: int = 0
     provider: str = AUTO
+    profile: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Service:
@@ -190,6 +194,7 @@ class Service:
             backend = await _in_thread(
                 lambda: OnnxBackend(
                     directory,
+                    profile_of(directory, options.profile),
                     num_slots=options.num_slots,
                     num_threads=options.num_threads,
                     is_spinning=options.is_spinning,
@@ -205,7 +210,12 @@ class Service:
         """Speak with a server's model; also when it is not up yet, since each line asks it anew."""
         options = self._options
         self._tell("loading", options.model, 0.0)
-        backend = OpenAIBackend(options.model, num_parallel=options.num_slots, clock=self._clock)
+        backend = OpenAIBackend(
+            options.model,
+            profile=with_settings(ABLE, options.profile),
+            num_parallel=options.num_slots,
+            clock=self._clock,
+        )
         self._models.use_backend(backend)
         self._notice = backend.notice
         try:

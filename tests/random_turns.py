@@ -16,11 +16,11 @@ from npc_brain.inference.chat import (
     FunctionSchema,
     LineRule,
     Message,
-    Sampling,
     TextDelta,
 )
 from npc_brain.inference.formats.base import ChatFormat
 from npc_brain.inference.grammar import clean_line
+from npc_brain.inference.profile import Sampling
 from tests.inference_doubles import RandomDecoder
 
 _MARKUP = set("<>{}[]|`*#_\\~^=&@\n\r\t\u2028\u2029\ufffd")

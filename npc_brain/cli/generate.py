@@ -21,9 +21,9 @@ from npc_brain import files
 from npc_brain.cli.progress import progress_bar
 from npc_brain.errors import UsageError
 from npc_brain.importing.catalogue import resolve_model
-from npc_brain.inference.chat import Sampling
 from npc_brain.inference.decoder import Decoder, Logits
 from npc_brain.inference.model_dir import load_model_info
+from npc_brain.inference.profile import Sampling
 from npc_brain.inference.sampler import Sampler
 from npc_brain.inference.tokenizer import Tokenizer
 

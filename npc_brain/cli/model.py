@@ -5,6 +5,7 @@ from pathlib import Path
 
 from npc_brain.cli.progress import progress_bar
 from npc_brain.errors import ErrorCode, ModelError
+from npc_brain.importing.architectures import profile_of
 from npc_brain.importing.catalogue import (
     CATALOGUE,
     CatalogueEntry,
@@ -12,11 +13,11 @@ from npc_brain.importing.catalogue import (
     model_path,
     pull,
 )
-from npc_brain.inference.model_dir import INFO_FILE, ModelInfo, load_model_info, verify
+from npc_brain.inference.model_dir import INFO_FILE, load_model_info, verify
 
 _VARIANT_HELP = "of published ONNX files: q4 (for a CPU), q4f16 (for a GPU), fp16, quantized, fp32"
 _SOURCE_HELP = (
-    "a .gguf file (llama, gemma3, gemma4), a directory with Gemma 4 as safetensors or published "
+    "a .gguf file, a Hugging Face checkpoint, or a directory with published "
     "ONNX files, or a local name: ollama:MODEL:TAG, lmstudio:PUBLISHER/MODEL/FILE"
 )
 
@@ -75,7 +76,7 @@ def _run_import(args: argparse.Namespace) -> int:
 
 
 def _run_info(args: argparse.Namespace) -> int:
-    for name, value in _described(load_model_info(_directory(args.model))):
+    for name, value in _described(_directory(args.model)):
         print(f"{name:<14} {value}")
     return 0
 
@@ -88,7 +89,8 @@ def _run_verify(args: argparse.Namespace) -> int:
     return 0
 
 
-def _described(info: ModelInfo) -> list[tuple[str, str]]:
+def _described(directory: Path) -> list[tuple[str, str]]:
+    info, profile = load_model_info(directory), profile_of(directory).model_dump()
     sizes = info.dims.model_dump(exclude_none=True)
     megabytes = sum(file.bytes for file in info.files) / 1e6
     return [
@@ -96,6 +98,7 @@ def _described(info: ModelInfo) -> list[tuple[str, str]]:
         ("kind", info.kind),
         ("architecture", info.architecture),
         ("sizes", ", ".join(f"{name} {value}" for name, value in sizes.items())),
+        ("profile", ", ".join(f"{name} {value}" for name, value in profile.items())),
         ("chat format", info.chat_format or "none"),
         ("stop ids", ", ".join(map(str, info.stop_ids)) or "none"),
         ("licence", info.licence or "not told"),

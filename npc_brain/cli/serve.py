@@ -65,6 +65,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="how much a model that can (Gemma 4) may think before each line; it is never heard",
     )
     parser.add_argument(
+        "--profile",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="what the model is good for, in place of what its importer says, as in "
+        "tool_choice=encoder or temperature=0.7; may be repeated",
+    )
+    parser.add_argument(
         "--connection-file",
         metavar="FILE",
         type=Path,
@@ -81,6 +89,9 @@ def run(args: argparse.Namespace) -> int:
         )
     if args.thinking_tokens < 0:
         raise UsageError(f"--thinking-tokens is {args.thinking_tokens}, not 0 or more")
+    from npc_brain.inference.profile import read_settings
+
+    args.profile = read_settings(args.profile)
     if is_server(args.model):
         parse_address(args.model)  # a wrong one is told before anything is started
     private_log.configure()
@@ -124,6 +135,7 @@ async def _serve(args: argparse.Namespace) -> None:
         is_spinning=args.spin,
         thinking_tokens=args.thinking_tokens,
         provider=args.provider,
+        profile=args.profile,
     )
     loop = asyncio.get_running_loop()
     ending = asyncio.Event()

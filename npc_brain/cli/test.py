@@ -133,6 +133,7 @@ def _backend(args: argparse.Namespace, stack: ExitStack) -> "Backend | None":
 
 def _model(args: argparse.Namespace) -> "Backend":
     from npc_brain.clock import FakeClock
+    from npc_brain.importing.architectures import profile_of
     from npc_brain.importing.catalogue import resolve_model
     from npc_brain.inference.backends.onnx import OnnxBackend
     from npc_brain.servers.openai import OpenAIBackend
@@ -148,4 +149,4 @@ def _model(args: argparse.Namespace) -> "Backend":
         return server
     with progress_bar() as progress:
         directory = resolve_model(args.model or DEFAULT_MODEL, progress)
-    return OnnxBackend(directory, clock=clock)
+    return OnnxBackend(directory, profile_of(directory), clock=clock)

@@ -57,7 +57,8 @@ async def _tell(view: TurnView, outcome: CallOutcome) -> None:
     if backend is None or npc.node.mind == "scripted":
         turn.say(npc.rng.choice(turn.utterance.discreet(lines) or lines), "scripted")
     else:
-        openers = outcome_lines(npc.definition, name, result, values, for_model=backend.picks_tools)
+        is_trusted = not backend.profile.vets_additions
+        openers = outcome_lines(npc.definition, name, result, values, for_model=is_trusted)
         topic = [text for text in (view.text, result.text) if text]
         vet = partial(_may_add, view, topic)
         await _or_fall_back(view, speak_of_outcome(backend, turn, view.world, openers, vet))

@@ -162,7 +162,7 @@ class Models:
     def _prewarm(self, npc: Npc) -> None:
         if self.backend is not None and npc.node.mind == "model":
             with suppress(InferenceError):  # the queue is full: not needed, only faster
-                self.backend.prewarm(opening(npc, has_examples=self.backend.picks_tools))
+                self.backend.prewarm(opening(npc, self.backend.profile))
 
     def _chooser(self, own_examples: Examples, world: World) -> ToolChooser:
         linker = self._linker_for(world) if own_examples else None  # the defaults name nothing

@@ -7,6 +7,7 @@ said, oldest first, then what is new. Player text only ever becomes the content 
 from collections.abc import Sequence
 
 from npc_brain.inference.chat import Message
+from npc_brain.inference.profile import ModelProfile
 from npc_brain.npc.compile import Node
 from npc_brain.npc.definition import NpcDefinition
 from npc_brain.npc.effects import placeholders
@@ -15,7 +16,6 @@ from npc_brain.npc.npc import Npc
 
 UNHEARD = "(says something)"
 """Stands for what was said when only its sound is known."""
-MAX_EXAMPLES = 5
 MAX_HISTORY_CHARS = 1500
 """How much of the transcript goes into a prompt; about 400 tokens."""
 
@@ -51,17 +51,14 @@ def situation_text(
     return "\n".join(part.strip() for part in parts if part.strip())
 
 
-def opening(npc: Npc, situation: str = "", *, has_examples: bool) -> tuple[Message, ...]:
-    """How every prompt of an NPC begins: who it is, where it is, how it speaks.
-
-    Without `has_examples` for small models, which repeat the examples' words instead of their tone.
-    """
+def opening(npc: Npc, profile: ModelProfile, situation: str = "") -> tuple[Message, ...]:
+    """How every prompt of an NPC begins: who it is, where it is, how it speaks."""
     system = [persona_text(npc.definition), situation]
-    examples = voice_examples(npc.machine, npc.node) if has_examples else []
+    examples = voice_examples(npc.machine, npc.node, profile.num_voice_examples)
     return (*(Message("system", text) for text in system if text), *examples)
 
 
-def voice_examples(machine: Machine, node: Node, limit: int = MAX_EXAMPLES) -> list[Message]:
+def voice_examples(machine: Machine, node: Node, limit: int) -> list[Message]:
     """Exchanges that show the NPC's voice: the author's own reactions that hold at any time.
 
     They stay the same within a state, so the prefix cache keeps them.

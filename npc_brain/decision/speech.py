@@ -19,7 +19,6 @@ from npc_brain.inference.chat import (
     FunctionSchema,
     LineRule,
     Message,
-    Sampling,
     TextDelta,
 )
 from npc_brain.inference.grammar import clean_line
@@ -27,24 +26,15 @@ from npc_brain.world.world import World
 
 MAX_STEPS = 4
 """Generations in one turn: calls, their results, more calls, at last the line."""
-MAX_CALLS = 3
+MAX_CALLS_DONE = 3
 """Calls carried out of one generation."""
 MAX_TOKENS = 64
 """Of a line; about 45 words."""
 MAX_CALL_TOKENS = 224
 """Of a generation that may call functions."""
 
-MAX_SENTENCES = 3
-"""Of a line by a model that is able to choose tools; a smaller one loses its thread before."""
-SMALL_MAX_SENTENCES = 2
-
-ABLE = Sampling(temperature=1.0, top_k=64, top_p=0.95, repetition_penalty=1.0)
-"""Source: generation_config.json of google/gemma-4-E4B-it."""
-SMALL = Sampling(temperature=0.4, top_k=40, top_p=0.95, repetition_penalty=1.2)
-"""What read best of six settings on SmolLM2-135M, ten questions to five NPCs."""
-
 Vet = Callable[[str], Awaitable[bool]]
-"""Judges whether what a small model adds to a stated outcome may be said."""
+"""Judges whether what a model adds to a stated outcome may be said."""
 Perform = Callable[[FunctionCall], Awaitable[CallOutcome]]
 
 
@@ -57,9 +47,7 @@ async def speak(backend: Backend, turn: Turn, world: World, *, instruction: str 
 
     Raises SpeechError when nothing could be said, TimeoutError at the deadline.
     """
-    line = LineRule(
-        max_sentences=MAX_SENTENCES if backend.picks_tools else SMALL_MAX_SENTENCES,
-    )
+    line = LineRule(max_sentences=backend.profile.max_sentences)
     request = _request(backend, turn, world, instruction, line, MAX_TOKENS)
     await _stream(backend, turn, request, turn.utterance.add)
     _close(turn)
@@ -70,8 +58,8 @@ async def speak_of_outcome(
 ) -> None:
     """Stream a line that begins with one of `openers`, which state what came of a tool call.
 
-    The model chooses among them and goes on for a sentence. What a model that is not able enough to
-    choose tools adds is said only if `vet` lets it pass; else the line is the author's alone.
+    The model chooses among them and goes on for a sentence. Where the model's profile
+    vets additions, this is said only if `vet` lets it pass; else the line is the author's alone.
     Raises as `speak`.
     """
     openers = turn.utterance.discreet(map(clean_line, openers))
@@ -80,7 +68,7 @@ async def speak_of_outcome(
     line = LineRule(openers=openers, max_sentences=1)
     request = _request(backend, turn, world, "", line, MAX_TOKENS)
     utterance = turn.utterance
-    if backend.picks_tools:
+    if not backend.profile.vets_additions:
         await _stream(backend, turn, request, utterance.add)
     else:
         heard, num_said = "", 0
@@ -121,7 +109,7 @@ async def run_agent_loop(
     `functions` are asked for anew at each step, since a call may change what is legal. In the last
     step none is offered, so that a line must come. Raises as `speak`.
     """
-    line = LineRule(max_sentences=MAX_SENTENCES)
+    line = LineRule(max_sentences=backend.profile.max_sentences)
     request = _request(backend, turn, world, instruction, line, MAX_CALL_TOKENS)
     for step in range(MAX_STEPS):
         is_last = step == MAX_STEPS - 1
@@ -130,7 +118,7 @@ async def run_agent_loop(
         calls = await _stream(backend, turn, request, turn.utterance.add)
         if turn.utterance.text or not calls:
             break
-        made = [(call, await perform(call)) for call in _distinct(calls)[:MAX_CALLS]]
+        made = [(call, await perform(call)) for call in _distinct(calls)[:MAX_CALLS_DONE]]
         results = [Message("tool", outcome.result.text, name=call.name) for call, outcome in made]
         said = Message("assistant", calls=tuple(call for call, _ in made))
         request = replace(request, messages=(*request.messages, said, *results))
@@ -159,11 +147,11 @@ def _request(
     ]
     return ChatRequest(
         messages=(
-            *opening(npc, situation, has_examples=backend.picks_tools),
+            *opening(npc, backend.profile, situation),
             *trim_history(history),
         ),
         line=line,
-        sampling=replace(ABLE if backend.picks_tools else SMALL, seed=npc.rng.getrandbits(31)),
+        sampling=backend.profile.sampling(npc.rng.getrandbits(31)),
         max_tokens=max_tokens,
         priority=turn.priority,
         deadline_s=turn.deadline_s,

@@ -82,7 +82,7 @@ class TurnView:
         backend = self.models.backend
         if backend is None:
             return "encoder"
-        return self.npc.definition.tool_choice or ("model" if backend.picks_tools else "encoder")
+        return self.npc.definition.tool_choice or backend.profile.tool_choice
 
     @property
     def own_examples(self) -> dict[str, tuple[str, ...]]:

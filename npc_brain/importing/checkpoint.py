@@ -8,6 +8,8 @@ from npc_brain import files
 from npc_brain.errors import ModelError
 from npc_brain.inference.model_dir import MAX_CONFIG_BYTES, MAX_VOCAB
 
+CONFIG_FILE = "config.json"
+
 _HINT = "fetch the whole repository, with all small files"
 
 

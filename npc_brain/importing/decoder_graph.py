@@ -16,83 +16,14 @@ Source: Llama (Touvron et al. 2023), Gemma 3 technical report (2025); operators 
 ONNX Runtime's ContribOperators.
 """
 
-from dataclasses import dataclass
-from typing import Literal
-
 import numpy as np
 from onnx import TensorProto
 
+from npc_brain.importing.decoder_spec import DecoderSpec, LayerSpec
 from npc_brain.importing.graph_builder import MICROSOFT, GraphBuilder, Shape
 from npc_brain.importing.quantize import Floats
 
 FLOAT = TensorProto.FLOAT
-
-
-@dataclass(frozen=True, slots=True)
-class LayerSpec:
-    """What may differ from layer to layer.
-
-    Attributes:
-        window: Positions seen, counting the current one; None sees all.
-        rope_theta: Base of the rotary frequencies.
-        rope_factor: Positions are divided by it (linear scaling).
-    """
-
-    window: int | None
-    rope_theta: float
-    rope_factor: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class DecoderSpec:
-    """A decoder's shape.
-
-    Attributes:
-        layers: One spec per layer.
-        context: Positions that the rotary tables cover.
-        is_rope_interleaved: Whether dimension 2k turns with 2k + 1 (else k with k + head_dim / 2).
-        has_qk_norm: Whether queries and keys are normalised per head.
-        has_post_norms: Whether attention and MLP outputs are normalised before they are added.
-        activation: Of the gated MLP.
-        attention_scale: Multiplies query times key.
-    """
-
-    layers: tuple[LayerSpec, ...]
-    hidden: int
-    intermediate: int
-    heads: int
-    kv_heads: int
-    head_dim: int
-    vocab: int
-    context: int
-    norm_epsilon: float
-    attention_scale: float
-    is_rope_interleaved: bool
-    has_qk_norm: bool
-    has_post_norms: bool
-    activation: Literal["silu", "gelu_tanh"]
-
-
-def layer_matrices(spec: DecoderSpec) -> dict[str, tuple[int, int]]:
-    """Quantised matrices of a layer: name to (rows, columns). `qkv` is q, k, v stacked."""
-    q_size, kv_size = spec.heads * spec.head_dim, spec.kv_heads * spec.head_dim
-    return {
-        "qkv": (q_size + 2 * kv_size, spec.hidden),
-        "attn_output": (spec.hidden, q_size),
-        "ffn_gate": (spec.intermediate, spec.hidden),
-        "ffn_up": (spec.intermediate, spec.hidden),
-        "ffn_down": (spec.hidden, spec.intermediate),
-    }
-
-
-def layer_norms(spec: DecoderSpec) -> dict[str, int]:
-    """Norm weights of a layer: name to size."""
-    norms = {"attn_norm": spec.hidden, "ffn_norm": spec.hidden}
-    if spec.has_qk_norm:
-        norms |= {"attn_q_norm": spec.head_dim, "attn_k_norm": spec.head_dim}
-    if spec.has_post_norms:
-        norms |= {"post_attention_norm": spec.hidden, "post_ffw_norm": spec.hidden}
-    return norms
 
 
 def build_decoder(builder: GraphBuilder, spec: DecoderSpec) -> None:

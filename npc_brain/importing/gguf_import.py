@@ -1,17 +1,12 @@
-"""GGUF to model directory: `llama` and `gemma3` here, `gemma4` in `architectures.gemma4`."""
+"""GGUF to model directory, for architectures whose graph a `DecoderSpec` describes."""
 
-import math
 from pathlib import Path
 
 from npc_brain.errors import ModelError, UsageError
-from npc_brain.importing.architectures.gemma4.from_gguf import import_gemma4
-from npc_brain.importing.decoder_graph import (
-    DecoderSpec,
-    LayerSpec,
-    build_decoder,
-    layer_matrices,
-    layer_norms,
-)
+from npc_brain.importing.architecture import Architecture
+from npc_brain.importing.architectures import ARCHITECTURES, names
+from npc_brain.importing.decoder_graph import build_decoder
+from npc_brain.importing.decoder_spec import DecoderSpec, layer_matrices, layer_norms
 from npc_brain.importing.gguf_file import GgufFile
 from npc_brain.importing.gguf_tokenizer import bos_id, build_tokenizer, stop_ids
 from npc_brain.importing.graph_builder import GraphBuilder
@@ -28,15 +23,6 @@ from npc_brain.inference.model_dir import (
     write_model_info,
 )
 
-MAX_CONTEXT = 8192
-"""Positions that an imported graph covers, however long the model was trained for: rotary tables
-cost head_dim * 4 bytes a position, and no NPC needs more."""
-
-_GEMMA3_GLOBAL_EVERY = 6
-"""Source: Gemma 3 technical report: five local layers for every global one."""
-
-_GEMMA3_LAYERS_27B = 62
-
 
 def import_gguf(source: Path, model_dir: Path, progress: Progress = no_progress) -> None:
     """Make `model_dir` from the GGUF file `source`, all at once or not at all.
@@ -49,22 +35,22 @@ def import_gguf(source: Path, model_dir: Path, progress: Progress = no_progress)
             f"{model_dir} exists already", hint="name a directory that is not there yet"
         )
     file = GgufFile(source)
-    if file.architecture == "gemma4":
-        import_gemma4(file, model_dir, progress)
+    if (import_alone := _architecture(file).import_gguf) is not None:
+        import_alone(file, model_dir, progress)
         return
     with new_directory(model_dir) as staging:
         _fill(file, staging, progress, model_dir.name)
 
 
 def fill_from_gguf(source: Path, model_dir: Path, progress: Progress, *, name: str) -> None:
-    """Write model `name` (llama or gemma3) into the empty directory `model_dir`."""
+    """Write model `name` into the empty directory `model_dir`."""
     _fill(GgufFile(source), model_dir, progress, name)
 
 
 def _fill(file: GgufFile, model_dir: Path, progress: Progress, name: str) -> None:
-    spec = _spec(file)
+    architecture, spec = _architecture(file), _spec(file)
     progress(0, 0, "building the tokenizer")
-    build_tokenizer(file).save(str(model_dir / TOKENIZER_FILE), pretty=False)
+    build_tokenizer(file, architecture).save(str(model_dir / TOKENIZER_FILE), pretty=False)
     with GraphBuilder(model_dir / WEIGHTS_FILE) as builder:
         embedding = _write_weights(file, spec, builder, progress)
         build_decoder(builder, spec)
@@ -92,9 +78,10 @@ def _fill(file: GgufFile, model_dir: Path, progress: Progress, name: str) -> Non
             head_dim=spec.head_dim,
             sliding_window=next((s.window for s in spec.layers if s.window is not None), None),
         ),
-        chat_format=_chat_format(file.architecture, tokens),
+        profile=architecture.profile,
+        chat_format=architecture.chat_format(tokens),
         bos_id=bos_id(file),
-        stop_ids=stop_ids(file),
+        stop_ids=stop_ids(file, architecture),
         embedding=embedding,
         licence=file.value("general.license", str, ""),
         source=file.path.name,
@@ -136,7 +123,7 @@ def _write_token_table(file: GgufFile, spec: DecoderSpec, builder: GraphBuilder)
         codes_offset=codes_offset,
         scales_offset=scales_offset,
         block_size=table.block_size,
-        multiplier=math.sqrt(spec.hidden) if file.architecture == "gemma3" else 1.0,
+        multiplier=spec.embedding_multiplier,
     )
 
 
@@ -150,12 +137,8 @@ def _parts(spec: DecoderSpec, index: int, matrix: str) -> dict[str, int]:
 
 
 def _spec(file: GgufFile) -> DecoderSpec:
-    make = {"llama": _llama_spec, "gemma3": _gemma3_spec}.get(file.architecture)
-    if make is None:
-        raise ModelError(
-            f"{file.path} has architecture {file.architecture!r}, wanted llama, gemma3 or gemma4",
-            hint="only models of these architectures can be imported from GGUF",
-        )
+    make = _architecture(file).spec
+    assert make is not None, "an architecture without a spec imports GGUF files itself"
     spec = make(file)
     if spec.hidden % DEFAULT_BLOCK_SIZE or spec.intermediate % DEFAULT_BLOCK_SIZE:
         raise ModelError(
@@ -165,73 +148,16 @@ def _spec(file: GgufFile) -> DecoderSpec:
     return spec
 
 
-def _llama_spec(file: GgufFile) -> DecoderSpec:
-    heads, hidden = file.size("attention.head_count"), file.size("embedding_length")
-    head_dim = file.size("rope.dimension_count", hidden // heads)
-    scaling = file.setting("rope.scaling.type", str, "none")
-    if head_dim * heads != hidden or scaling not in ("none", "linear"):
+def _architecture(file: GgufFile) -> Architecture:
+    found = ARCHITECTURES.get(file.architecture)
+    if found is None or not _reads_gguf(found):
         raise ModelError(
-            f"{file.path}: rotary dimensions {head_dim} of {hidden} / {heads}, "
-            f"scaling {scaling!r}: not supported"
+            f"{file.path} has architecture {file.architecture!r}, wanted one of "
+            f"{names(_reads_gguf)}",
+            hint="only models of these architectures can be imported from GGUF",
         )
-    layer = LayerSpec(
-        window=None,
-        rope_theta=file.positive("rope.freq_base", 10000.0),
-        rope_factor=file.positive("rope.scaling.factor", 1.0),
-    )
-    return DecoderSpec(
-        layers=(layer,) * file.num_layers(),
-        hidden=hidden,
-        intermediate=file.size("feed_forward_length"),
-        heads=heads,
-        kv_heads=file.size("attention.head_count_kv", heads),
-        head_dim=head_dim,
-        vocab=len(file.value("tokenizer.ggml.tokens", list)),
-        context=min(file.size("context_length"), MAX_CONTEXT),
-        norm_epsilon=file.positive("attention.layer_norm_rms_epsilon"),
-        attention_scale=head_dim**-0.5,
-        # GGUF keeps llama's queries and keys permuted so that neighbours turn together.
-        is_rope_interleaved=True,
-        has_qk_norm=False,
-        has_post_norms=False,
-        activation="silu",
-    )
+    return found
 
 
-def _gemma3_spec(file: GgufFile) -> DecoderSpec:
-    num_layers, heads = file.num_layers(), file.size("attention.head_count")
-    hidden, head_dim = file.size("embedding_length"), file.size("attention.key_length")
-    if file.size("attention.value_length") != head_dim:
-        raise ModelError(f"{file.path}: keys and values differ in length: not supported")
-    sees_all = LayerSpec(
-        window=None,
-        rope_theta=file.positive("rope.freq_base", 1e6),
-        rope_factor=file.positive("rope.scaling.factor", 1.0),
-    )
-    sees_window = LayerSpec(
-        window=file.size("attention.sliding_window"),
-        rope_theta=file.positive("rope.local.freq_base", 10000.0),
-    )
-    is_global = [(index + 1) % _GEMMA3_GLOBAL_EVERY == 0 for index in range(num_layers)]
-    return DecoderSpec(
-        layers=tuple(sees_all if sees else sees_window for sees in is_global),
-        hidden=hidden,
-        intermediate=file.size("feed_forward_length"),
-        heads=heads,
-        kv_heads=file.size("attention.head_count_kv"),
-        head_dim=head_dim,
-        vocab=len(file.value("tokenizer.ggml.tokens", list)),
-        context=min(file.size("context_length"), MAX_CONTEXT),
-        norm_epsilon=file.positive("attention.layer_norm_rms_epsilon"),
-        attention_scale=(hidden / heads if num_layers == _GEMMA3_LAYERS_27B else head_dim) ** -0.5,
-        is_rope_interleaved=False,
-        has_qk_norm=True,
-        has_post_norms=True,
-        activation="gelu_tanh",
-    )
-
-
-def _chat_format(architecture: str, tokens: list[str]) -> str | None:
-    if architecture == "gemma3":
-        return "gemma3"
-    return "chatml" if {"<|im_start|>", "<|im_end|>"} <= set(tokens) else None
+def _reads_gguf(architecture: Architecture) -> bool:
+    return bool(architecture.spec or architecture.import_gguf)

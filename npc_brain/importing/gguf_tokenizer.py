@@ -14,6 +14,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, normalizers, pre_tokeniz
 from tokenizers.models import BPE
 
 from npc_brain.errors import ModelError
+from npc_brain.importing.architecture import Architecture
 from npc_brain.importing.gguf_file import GgufFile
 from npc_brain.importing.gguf_header import MAX_ENTRIES
 from npc_brain.inference.model_dir import MAX_VOCAB
@@ -30,24 +31,12 @@ class TokenType(IntEnum):
     BYTE = 6
 
 
-_END_TOKENS = (
-    "<|endoftext|>",
-    "<|im_end|>",
-    "<end_of_turn>",
-    "</s>",
-    "<|eot_id|>",
-    "<eos>",
-    "<turn|>",
-    "<|tool_response>",
-)
-"""Tokens that end a completion though the file names only one of them."""
-
 _MAX_TOKEN_CHARS = 1024
 _MARKUP = re.compile(r"<[^<>\s]+>|\[[^\[\]\s]+\]")
 _SPACE = "\u2581"
 
 
-def build_tokenizer(file: GgufFile) -> Tokenizer:
+def build_tokenizer(file: GgufFile, architecture: Architecture) -> Tokenizer:
     """The tokenizer of `file`. Raises ModelError for a kind that is not known here."""
     tokens = file.values("tokenizer.ggml.tokens", str)
     types = file.values("tokenizer.ggml.token_type", int)
@@ -63,7 +52,7 @@ def build_tokenizer(file: GgufFile) -> Tokenizer:
     if kind == "gpt2":
         tokenizer = _byte_level(file, tokens)
     elif kind in ("llama", "gemma4"):
-        tokenizer = _sentence_piece(file, tokens)
+        tokenizer = _sentence_piece(file, tokens, architecture)
     else:
         raise ModelError(f"{file.path}: tokenizer model {kind!r} is not supported")
     tokenizer.add_tokens(
@@ -83,13 +72,15 @@ def bos_id(file: GgufFile) -> int | None:
     return file.token_id("tokenizer.ggml.bos_token_id")
 
 
-def stop_ids(file: GgufFile) -> tuple[int, ...]:
+def stop_ids(file: GgufFile, architecture: Architecture) -> tuple[int, ...]:
     """The tokens that end a completion."""
     tokens = file.value("tokenizer.ggml.tokens", list)
     keys = ("tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id")
     named = [file.value(key, int, None) for key in keys]
     found = {index for index in named if index is not None and index < len(tokens)}
-    return tuple(sorted(found | {i for i, token in enumerate(tokens) if token in _END_TOKENS}))
+    return tuple(
+        sorted(found | {i for i, token in enumerate(tokens) if token in architecture.end_tokens})
+    )
 
 
 def _is_special(token: str, kind: int) -> bool:
@@ -117,7 +108,7 @@ def _byte_level(file: GgufFile, tokens: Sequence[str]) -> Tokenizer:
     return tokenizer
 
 
-def _sentence_piece(file: GgufFile, tokens: Sequence[str]) -> Tokenizer:
+def _sentence_piece(file: GgufFile, tokens: Sequence[str], architecture: Architecture) -> Tokenizer:
     merges = file.values("tokenizer.ggml.merges", str, None)
     vocabulary = {token: index for index, token in enumerate(tokens)}
     unknown = file.token_id("tokenizer.ggml.unknown_token_id")
@@ -130,8 +121,8 @@ def _sentence_piece(file: GgufFile, tokens: Sequence[str]) -> Tokenizer:
         byte_fallback=True,
     )
     steps: list[normalizers.Normalizer] = [normalizers.Replace(" ", _SPACE)]
-    is_gemma4 = file.architecture == "gemma4"
-    add_prefix = file.value("tokenizer.ggml.add_space_prefix", bool, not is_gemma4)
+    default = architecture.has_space_prefix
+    add_prefix = file.value("tokenizer.ggml.add_space_prefix", bool, default)
     if add_prefix:
         steps.insert(0, normalizers.Prepend(_SPACE))
     tokenizer.normalizer = normalizers.Sequence(steps)

@@ -1,4 +1,4 @@
-"""What files make up a model in the layout of the onnx-community exports.
+"""What files make up a model in the layout of the onnx-community exports, and who takes them.
 
 Source: the repositories onnx-community/gemma-4-E2B-it-ONNX and -E4B-it-ONNX.
 """
@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from npc_brain.errors import ErrorCode, ModelError, UsageError
-from npc_brain.inference.model_dir import TOKENIZER_FILE
+from npc_brain.importing.architectures import of_checkpoint
+from npc_brain.importing.checkpoint import CONFIG_FILE
+from npc_brain.inference.model_dir import TOKENIZER_FILE, Progress, new_directory
 
 CPU_VARIANTS = ("q4", "quantized", "fp32", "q4f16", "fp16")
 GPU_VARIANTS = ("q4f16", "q4", "fp16", "quantized", "fp32")
@@ -16,7 +18,6 @@ GPU_VARIANTS = ("q4f16", "q4", "fp16", "quantized", "fp32")
 
 CHAT_TEMPLATE_FILE = "chat_template.jinja"
 
-CONFIG_FILE = "config.json"
 GENERATION_FILE = "generation_config.json"
 _PARTS = {
     "embed_tokens": "embed_tokens",
@@ -100,6 +101,20 @@ def find_published(
         if (path := next((path for path in candidates if path.is_file()), None)) is not None:
             graphs[part] = path
     return PublishedFiles(directory, chosen, graphs)
+
+
+def make_from_published(
+    files: PublishedFiles, model_dir: Path, progress: Progress, *, name: str, source: str = ""
+) -> None:
+    """Make the directory of model `name`, all at once or not at all; `source` is told to people.
+
+    Raises ModelError when the files are damaged or not understood.
+    """
+    fill = of_checkpoint(files.root).fill_from_published
+    if fill is None:
+        raise ModelError(f"{files.root}: published ONNX files of this architecture cannot be used")
+    with new_directory(model_dir) as staging:
+        fill(files, staging, progress, name=name, source=source)
 
 
 def _variants(directory: Path, order: Sequence[str]) -> Iterator[tuple[str, Path]]:

@@ -3,11 +3,10 @@
 from pathlib import Path
 
 from npc_brain.errors import ErrorCode, ModelError, UsageError
-from npc_brain.importing.architectures.gemma4.from_safetensors import import_safetensors
-from npc_brain.importing.architectures.gemma4.published import import_published
+from npc_brain.importing.architectures import of_checkpoint
 from npc_brain.importing.gguf_import import import_gguf
 from npc_brain.importing.local_names import find_local, is_local_name
-from npc_brain.importing.published_files import is_published
+from npc_brain.importing.published_files import find_published, is_published, make_from_published
 from npc_brain.inference.model_dir import INFO_FILE, Progress, no_progress
 
 
@@ -40,7 +39,7 @@ def import_model(
     if path.is_file():
         import_gguf(path, model_dir, progress)
     elif any(path.glob("*.safetensors")):
-        import_safetensors(path, model_dir, progress)
+        import_checkpoint(path, model_dir, progress)
     elif (path / INFO_FILE).is_file():
         raise UsageError(
             f"{path} is a model directory already", hint="use it as it is: --model DIR"
@@ -50,4 +49,33 @@ def import_model(
             f"{path} holds neither safetensors nor published ONNX files",
             code=ErrorCode.MODEL_NOT_FOUND,
             hint="name the directory that has the model's config.json, or a .gguf file",
+        )
+
+
+def import_published(
+    source: Path, model_dir: Path, progress: Progress = no_progress, *, variant: str | None = None
+) -> None:
+    """Make `model_dir` from the published ONNX files at `source`, all at once or not at all.
+
+    Raises ModelError when `source` is damaged or not understood, UsageError when `model_dir` is
+    there already.
+    """
+    _check_absent(model_dir)
+    files = find_published(source, variant=variant)
+    make_from_published(files, model_dir, progress, name=model_dir.name)
+
+
+def import_checkpoint(source: Path, model_dir: Path, progress: Progress = no_progress) -> None:
+    """Make `model_dir` from a Hugging Face checkpoint; raises as `import_published`."""
+    _check_absent(model_dir)
+    make = of_checkpoint(source).import_checkpoint
+    if make is None:
+        raise ModelError(f"{source}: checkpoints of this architecture cannot be imported")
+    make(source, model_dir, progress)
+
+
+def _check_absent(model_dir: Path) -> None:
+    if model_dir.exists():
+        raise UsageError(
+            f"{model_dir} exists already", hint="name a directory that is not there yet"
         )

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from npc_brain.inference.profile import ModelProfile, Sampling
+
 Role = Literal["system", "user", "assistant", "tool"]
 AudioEncoding = Literal["wav", "pcm_s16", "pcm_f32"]
 """A WAV file, or bare little-endian mono samples."""
@@ -100,26 +102,6 @@ class LineRule:
 
 
 @dataclass(frozen=True, slots=True)
-class Sampling:
-    """How a token is drawn.
-
-    Attributes:
-        temperature: 0 is greedy; up to 2.
-        top_k: Keep the k likeliest tokens; 0 keeps all.
-        top_p: Keep the likeliest tokens whose probabilities sum to p, 0 < p <= 1.
-        repetition_penalty: >= 1; divides positive and multiplies negative logits of tokens seen in
-            the completion (CTRL, Keskar et al. 2019).
-        seed: Fixes the draw; None takes a fresh one.
-    """
-
-    temperature: float = 0.7
-    top_k: int = 40
-    top_p: float = 0.95
-    repetition_penalty: float = 1.1
-    seed: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class ChatRequest:
     """One generation.
 
@@ -136,7 +118,7 @@ class ChatRequest:
     messages: tuple[Message, ...]
     functions: tuple[FunctionSchema, ...] = ()
     line: LineRule = LineRule()
-    sampling: Sampling = Sampling()
+    sampling: Sampling = field(default_factory=Sampling)
     max_tokens: int = 160
     priority: int = 0
     deadline_s: float | None = None
@@ -212,8 +194,8 @@ class Backend(Protocol):
     model_name: str
     """What `welcome.model` tells."""
 
-    picks_tools: bool
-    """Whether the model is able enough to choose tools itself (`tool_choice: model`)."""
+    profile: ModelProfile
+    """What may be asked of the model."""
 
     @property
     def senses(self) -> frozenset[Sense]:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from npc_brain import files
 from npc_brain.errors import ErrorCode, ModelError
+from npc_brain.inference.profile import ModelProfile
 
 INFO_FILE = "model.json"
 GRAPH_FILE = "model.onnx"
@@ -132,6 +133,8 @@ class ModelInfo(_Frozen):
         kind: `decoder` (tokens to logits) or `sentence_encoder` (text to a vector).
         name: Catalogue name, or the directory's.
         architecture: For example `llama`, `gemma3`, `bert`.
+        profile: What the model is good for; None (directories of earlier versions, encoders) leaves
+            it to the architecture.
         chat_format: Name of a format in `inference.formats`; None when the model has no known one.
         bos_id: Token that every prompt starts with; None when there is none.
         stop_ids: Tokens that end a completion.
@@ -149,6 +152,7 @@ class ModelInfo(_Frozen):
     name: str
     architecture: str
     dims: ModelDims
+    profile: ModelProfile | None = None
     chat_format: str | None = None
     bos_id: TokenId | None = None
     stop_ids: tuple[TokenId, ...] = Field((), max_length=1000)

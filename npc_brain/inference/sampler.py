@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from npc_brain.inference.chat import Sampling
 from npc_brain.inference.grammar import TokenMask
+from npc_brain.inference.profile import Sampling
 
 _BLOCK = 32
 _NEGLIGIBLE = 30.0

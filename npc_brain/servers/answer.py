@@ -24,7 +24,7 @@ from npc_brain.inference.chat import (
     FunctionSchema,
     TextDelta,
 )
-from npc_brain.inference.formats.base import MAX_CALLS
+from npc_brain.inference.formats.base import MAX_CALLS_WRITTEN
 from npc_brain.servers.arguments import ArgumentError, fit_call
 from npc_brain.servers.free_text import FreeLine
 from npc_brain.servers.gemma4_tolerant import read_answer, read_call
@@ -272,7 +272,7 @@ class AnswerReader:
         if self._has_said:
             _log.warning("the model spoke and then made a call, which is dropped")
             return []
-        if self._num_calls >= MAX_CALLS:
+        if self._num_calls >= MAX_CALLS_WRITTEN:
             return []
         try:
             call = fit_call(name, arguments, self._request.functions)

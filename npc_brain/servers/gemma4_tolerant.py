@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from npc_brain.inference.chat import FunctionCall, FunctionSchema
-from npc_brain.inference.formats.base import MAX_CALLS
+from npc_brain.inference.formats.base import MAX_CALLS_WRITTEN
 from npc_brain.inference.grammar import clean_line
 from npc_brain.servers.arguments import ArgumentError, fit_call
 
@@ -68,7 +68,7 @@ def read_answer(text: str, functions: Sequence[FunctionSchema], *, is_cut: bool 
     rest = ""
     names = {function.name for function in functions}
     position = 0
-    while len(calls) < MAX_CALLS:
+    while len(calls) < MAX_CALLS_WRITTEN:
         attempt = _next_attempt(text, position, names)
         if attempt is None:
             break
@@ -79,7 +79,7 @@ def read_answer(text: str, functions: Sequence[FunctionSchema], *, is_cut: bool 
     rest += text[position:]
     if not calls:
         calls, rest = _bare_arguments(rest, functions)
-    return Answer(_spoken(rest), tuple(calls[:MAX_CALLS]))
+    return Answer(_spoken(rest), tuple(calls[:MAX_CALLS_WRITTEN]))
 
 
 def read_call(

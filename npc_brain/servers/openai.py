@@ -39,6 +39,7 @@ from npc_brain.inference.chat import (
     Sense,
 )
 from npc_brain.inference.formats.base import require_something
+from npc_brain.inference.profile import ABLE, ModelProfile
 from npc_brain.inference.schema import check_schema
 from npc_brain.servers.address import ServerAddress, parse_address
 from npc_brain.servers.answer import AnswerReader
@@ -81,7 +82,7 @@ class OpenAIBackend:
 
     Attributes:
         model_name: What `welcome.model` tells: the model's name there, once it is known.
-        picks_tools: Whether the model chooses functions itself.
+        profile: What may be asked of the model.
         stats: Counters since the start.
         senses: None: pictures and sounds are not sent to servers.
         notice: What people should know of where the model runs; may be empty.
@@ -92,7 +93,7 @@ class OpenAIBackend:
         address: ServerAddress | str,
         *,
         num_parallel: int = 4,
-        picks_tools: bool = True,
+        profile: ModelProfile = ABLE,
         api_key: str | None = None,
         clock: Clock | None = None,
         max_queued: int = 64,
@@ -102,7 +103,7 @@ class OpenAIBackend:
         Args:
             address: Where it is, or `openai:URL#MODEL`.
             num_parallel: Most requests that the server has at once; set it up for as many.
-            picks_tools: See the class. Models too small to choose functions are better off False.
+            profile: See the class. What is asked of a server is asked of an able model by default.
             api_key: Sent as a bearer token; taken from the environment (`KEY_VARIABLE`) if None.
             clock: What deadlines are measured by; it must be one that runs by itself.
             max_queued: Requests that may wait.
@@ -112,7 +113,7 @@ class OpenAIBackend:
         self._address = parse_address(address) if isinstance(address, str) else address
         url = self._address.url
         self.model_name = self._address.model or url
-        self.picks_tools = picks_tools
+        self.profile = profile
         self.senses: frozenset[Sense] = frozenset()
         self.stats = BackendStats()
         key = os.environ.get(KEY_VARIABLE, "") if api_key is None else api_key

@@ -27,6 +27,7 @@ from npc_brain.inference.chat import (
     Sense,
     TextDelta,
 )
+from npc_brain.inference.profile import SMALL, ModelProfile
 
 MAX_RECORDING_BYTES = 256 * files.MB
 _HINT = "make one with --record FILE"
@@ -39,7 +40,7 @@ class RecordingBackend:
         self._backend = backend
         self._file = file
         self.model_name = backend.model_name
-        self.picks_tools = backend.picks_tools
+        self.profile = backend.profile
         self.senses: frozenset[Sense] = backend.senses
 
     @property
@@ -56,7 +57,7 @@ class RecordingBackend:
             if isinstance(event, Finished):
                 entry = {
                     "model": self.model_name,
-                    "picks_tools": self.picks_tools,
+                    "profile": self.profile.model_dump(),
                     "request": digest(request),
                     "events": events,
                 }
@@ -86,7 +87,7 @@ class ReplayBackend:
         self.stats = BackendStats()
         self.num_missing = 0
         self._recorded: dict[str, deque[list[ChatEvent]]] = {}
-        self.model_name, self.picks_tools = "replay", False
+        self.model_name, self.profile = "replay", SMALL
         self.senses: frozenset[Sense] = frozenset()
         text = files.read_text(path, MAX_RECORDING_BYTES, UsageError, _HINT)
         try:
@@ -95,7 +96,7 @@ class ReplayBackend:
                 events = [_as_event(event) for event in entry["events"]]
                 self._recorded.setdefault(str(entry["request"]), deque()).append(events)
                 self.model_name = f"replay of {entry['model']}"
-                self.picks_tools = bool(entry["picks_tools"])
+                self.profile = ModelProfile.model_validate(entry["profile"])
         except (ValueError, KeyError, TypeError) as error:
             raise UsageError(f"{path}: is no recording: {error!r}", hint=_HINT) from error
 

@@ -17,6 +17,7 @@ from npc_brain.decision.stage import Stage
 from npc_brain.errors import ScenarioError
 from npc_brain.inference.backends.scripted import ScriptedBackend, ScriptedReply
 from npc_brain.inference.chat import Backend, FunctionCall
+from npc_brain.inference.profile import ABLE, SMALL
 from npc_brain.npc.definition import NpcDefinition, duration_s
 from npc_brain.npc.machine import compile_machine
 from npc_brain.testing.expectations import Seen, broken_rules
@@ -104,10 +105,8 @@ def _scripted(given: Given, clock: FakeClock) -> ScriptedBackend | None:
         )
         for reply in given.model
     ]
-    picks_tools = given.picks_tools
-    if picks_tools is None:
-        picks_tools = any(reply.calls for reply in replies)
-    return ScriptedBackend(replies, clock=clock, is_threaded=False, picks_tools=picks_tools)
+    profile = given.profile or (ABLE if any(reply.calls for reply in replies) else SMALL)
+    return ScriptedBackend(replies, clock=clock, is_threaded=False, profile=profile)
 
 
 @cache

@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 from npc_brain.decision.events import Outcome, Source
 from npc_brain.errors import DefinitionError, ScenarioError, WorldError
 from npc_brain.files import is_file
+from npc_brain.inference.profile import ModelProfile
 from npc_brain.npc.compile import walk_states
 from npc_brain.npc.definition import Authored, EventName, NpcDefinition, Strings, duration_s
 from npc_brain.npc.expressions import did_you_mean
@@ -62,7 +63,8 @@ class Given(Authored):
         speaker: Who speaks to the NPC.
         model: What the scripted model says; without it there is none, unless the scenario is run
             against a real one. An empty list: not even then.
-        picks_tools: Whether the model chooses tools. By default it does if a reply calls one.
+        profile: What the scripted model is good for. By default it is able if a reply calls a tool,
+            else small.
         engine: By tool, how the game answers its actions, in place of the simulated world:
             a word, or a word with a reason.
     """
@@ -77,7 +79,7 @@ class Given(Authored):
     seed: int = 0
     speaker: Id = "player"
     model: tuple[Reply, ...] | None = None
-    picks_tools: bool | None = None
+    profile: ModelProfile | None = None
     encoder: Literal["lexical", "minilm-l6"] = "lexical"
     engine: dict[str, ActionWord | dict[ActionWord, str]] = {}
 

@@ -18,10 +18,11 @@ import numpy as np
 
 from npc_brain.errors import ModelError
 from npc_brain.importing.catalogue import resolve_model
-from npc_brain.inference.chat import FunctionSchema, LineRule, Sampling
+from npc_brain.inference.chat import FunctionSchema, LineRule
 from npc_brain.inference.formats import chat_format
 from npc_brain.inference.formats.base import ChatFormat
 from npc_brain.inference.grammar import GrammarCompiler
+from npc_brain.inference.profile import Sampling
 from npc_brain.inference.sampler import Sampler
 from npc_brain.inference.tokenizer import Tokenizer
 

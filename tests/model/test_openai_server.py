@@ -25,10 +25,10 @@ from npc_brain.inference.chat import (
     FunctionSchema,
     LineRule,
     Message,
-    Sampling,
     TextDelta,
 )
 from npc_brain.inference.grammar import clean_line
+from npc_brain.inference.profile import Sampling
 from npc_brain.servers.openai import OpenAIBackend
 from tests.counts import count
 from tests.pace import PATIENCE_S, limit_s

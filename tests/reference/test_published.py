@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 
 from npc_brain.importing.architectures.gemma4 import published
-from npc_brain.importing.architectures.gemma4.published import import_published
+from npc_brain.importing.sources import import_published
 from npc_brain.inference.published_decoder import PublishedDecoder
 from tests.counts import count
 from tests.published_checkpoint import (

@@ -201,10 +201,10 @@ SCENARIOS: dict[str, Build] = {
 }
 
 RECORDINGS: dict[str, Build] = {
-    "events of nothing": text('{"model":"m","picks_tools":true,"request":"r","events":7}'),
-    "events of numbers": text('{"model":"m","picks_tools":true,"request":"r","events":[1]}'),
+    "events of nothing": text('{"model":"m","profile":{},"request":"r","events":7}'),
+    "events of numbers": text('{"model":"m","profile":{},"request":"r","events":[1]}'),
     "call of nonsense": text(
-        '{"model":"m","picks_tools":1,"request":"r","events":[{"call":1,"arguments":[1]}]}'
+        '{"model":"m","profile":{},"request":"r","events":[{"call":1,"arguments":[1]}]}'
     ),
     "deep line": text('{"a":1}\n' + "[" * 100_000),
     "model of digits": text('{"model": ' + "1" * 10_000 + "}"),

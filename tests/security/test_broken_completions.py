@@ -14,6 +14,7 @@ import pytest
 
 from npc_brain.inference.chat import ChatRequest, FunctionSchema, LineRule, TextDelta
 from npc_brain.inference.grammar import clean_line
+from npc_brain.inference.profile import ABLE, SMALL, ModelProfile
 from npc_brain.protocol import messages as m
 from npc_brain.servers.answer import AnswerReader
 from npc_brain.servers.http import MAX_LINE_BYTES, ServerError
@@ -91,18 +92,18 @@ def test_there_are_more_than_sixty() -> None:
 
 
 @pytest.mark.parametrize("owner", OWNERS)
-@pytest.mark.parametrize("picks_tools", [False, True], ids=["speaks", "picks tools"])
+@pytest.mark.parametrize("profile", [SMALL, ABLE], ids=["speaks", "picks tools"])
 @pytest.mark.timeout(600)
-async def test_broken_completions(owner: str, picks_tools: bool, server: BrokenServer) -> None:
+async def test_broken_completions(owner: str, profile: ModelProfile, server: BrokenServer) -> None:
     server.owner = owner
-    variant = 2 * OWNERS.index(owner) + picks_tools
+    variant = 2 * OWNERS.index(owner) + (profile is ABLE)
     step = count(1, 4)  # in CI each is played in one of the four variants
     names = list(CASES)[variant % step :: step]
     async with played() as play:
         for name in names:
             port = server.server_address[1]
             backend = OpenAIBackend(
-                f"openai:http://127.0.0.1:{port}/v1", num_parallel=2, picks_tools=picks_tools
+                f"openai:http://127.0.0.1:{port}/v1", num_parallel=2, profile=profile
             )
             play.models.backend = backend
             try:

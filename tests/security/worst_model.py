@@ -20,6 +20,7 @@ from npc_brain.inference.chat import (
     Sense,
     TextDelta,
 )
+from npc_brain.inference.profile import ABLE, SMALL
 
 Habit = Literal["echoes", "leaks", "obeys"]
 _PIECE_CHARS = 7
@@ -41,7 +42,7 @@ class WorstModel:
     senses: frozenset[Sense] = frozenset()
 
     def __init__(self, habit: Habit) -> None:
-        self.picks_tools = habit == "obeys"
+        self.profile = ABLE if habit == "obeys" else SMALL
         self.stats = BackendStats()
         self.requests: list[ChatRequest] = []
         self._habit = habit

@@ -12,7 +12,6 @@ from npc_brain.inference.chat import (
     FunctionSchema,
     LineRule,
     Message,
-    Sampling,
     Sense,
 )
 from npc_brain.inference.decoder import Decoder
@@ -20,6 +19,7 @@ from npc_brain.inference.engine import Engine
 from npc_brain.inference.formats.base import ChatFormat, Prompt
 from npc_brain.inference.grammar import GrammarCompiler, clean_line
 from npc_brain.inference.media.soft_tokens import with_content_ids
+from npc_brain.inference.profile import SMALL, ModelProfile, Sampling
 from npc_brain.inference.request import GenerationRequest
 from npc_brain.inference.sampler import Sampler
 
@@ -32,7 +32,7 @@ class DecoderBackend:
 
     Attributes:
         model_name: What `welcome.model` tells.
-        picks_tools: Whether the model is able enough to choose functions itself.
+        profile: What may be asked of the model.
         engine: The decode loop, with its statistics.
     """
 
@@ -42,7 +42,7 @@ class DecoderBackend:
         chat_format: ChatFormat,
         *,
         model_name: str,
-        picks_tools: bool = False,
+        profile: ModelProfile = SMALL,
         clock: Clock | None = None,
         max_queued: int = 64,
         prefix_cache_bytes: int = 256 * 1024 * 1024,
@@ -54,7 +54,7 @@ class DecoderBackend:
         Without `starts_thread` the caller runs `engine.step` itself.
         """
         self.model_name = model_name
-        self.picks_tools = picks_tools
+        self.profile = profile
         self._format = chat_format
         self._max_context = decoder.max_context
         self._compiler = GrammarCompiler(

@@ -12,14 +12,11 @@ from npc_brain.inference.formats import chat_format
 from npc_brain.inference.media.encoder import MediaEncoder
 from npc_brain.inference.model_dir import load_model_info
 from npc_brain.inference.open_decoder import OpenedDecoder, open_decoder
+from npc_brain.inference.profile import ModelProfile
 from npc_brain.inference.providers import AUTO, CPU
 from npc_brain.inference.tokenizer import Tokenizer
 
 _log = logging.getLogger(__name__)
-
-_TOOL_PICKING_ARCHITECTURES = {"gemma4"}
-"""Smaller models choose functions no better than chance: SmolLM2 21 % of the lines in
-`tests/understanding`."""
 
 
 class OnnxBackend(DecoderBackend):
@@ -32,6 +29,7 @@ class OnnxBackend(DecoderBackend):
     def __init__(
         self,
         model_dir: Path,
+        profile: ModelProfile,
         *,
         num_slots: int = 2,
         max_context: int = 2048,
@@ -46,6 +44,7 @@ class OnnxBackend(DecoderBackend):
 
         Args:
             model_dir: A model directory of kind `decoder` with a chat format.
+            profile: What may be asked of the model.
             num_slots: Completions that run together; each has its own KV cache of `max_context`.
             max_context: Prompt and completion together, in tokens.
             num_threads: See `OnnxDecoder`.
@@ -80,7 +79,7 @@ class OnnxBackend(DecoderBackend):
             decoder,
             form,
             model_name=info.name,
-            picks_tools=info.architecture in _TOOL_PICKING_ARCHITECTURES,
+            profile=profile,
             clock=clock,
             max_queued=max_queued,
             media_encoder=MediaEncoder(model_dir, num_threads=num_threads, provider=provider),

@@ -30,6 +30,7 @@ from npc_brain.inference.chat import (
     TextDelta,
 )
 from npc_brain.inference.grammar import clean_line
+from npc_brain.inference.profile import ABLE, ModelProfile
 
 _log = logging.getLogger(__name__)
 
@@ -95,7 +96,7 @@ class ScriptedBackend:
         clock: Clock | None = None,
         is_threaded: bool = True,
         model_name: str = "scripted",
-        picks_tools: bool = True,
+        profile: ModelProfile = ABLE,
         max_queued: int = 64,
     ) -> None:
         """Make a backend that answers with `script`.
@@ -109,11 +110,11 @@ class ScriptedBackend:
             is_threaded: False plays a reply within `submit`, without waiting: delays only count
                 against the deadline. Then all is deterministic.
             model_name: See `Backend`.
-            picks_tools: See `Backend`.
+            profile: See `Backend`.
             max_queued: Generations that may be under way at once.
         """
         self.model_name = model_name
-        self.picks_tools = picks_tools
+        self.profile = profile
         self.senses: frozenset[Sense] = frozenset()
         self.stats = BackendStats()
         self.requests: list[ChatRequest] = []

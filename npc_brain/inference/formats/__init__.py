@@ -34,13 +34,11 @@ def chat_format(
             f"chat_format is {name!r}, wanted one of {', '.join(FORMATS)}",
             hint="set chat_format in the model directory's model.json",
         )
-    if name == Gemma4Format.name:
-        return Gemma4Format(
-            tokenizer, bos_id=bos_id, stop_ids=stop_ids, thinking_tokens=thinking_tokens
-        )
-    if thinking_tokens:
+    form = FORMATS[name](tokenizer, bos_id=bos_id, stop_ids=stop_ids)
+    if thinking_tokens and not form.can_think:
         raise ModelError(
             f"a model of the chat format {name} cannot think before it answers",
             hint="leave thinking off, or choose a Gemma 4 model",
         )
-    return FORMATS[name](tokenizer, bos_id=bos_id, stop_ids=stop_ids)
+    form.thinking_tokens = thinking_tokens
+    return form

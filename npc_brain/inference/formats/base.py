@@ -14,8 +14,8 @@ from npc_brain.inference.grammar import clean_line
 from npc_brain.inference.media.soft_tokens import MediaSpan
 from npc_brain.inference.tokenizer import Tokenizer
 
-MAX_CALLS = 4
-"""Most calls in one turn."""
+MAX_CALLS_WRITTEN = 4
+"""Most calls that a completion can hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +52,14 @@ class ChatFormat(ABC):
         name: As in `chat_format` of `model.json`.
         stop_ids: Tokens that end a completion.
         closing_ids: Control tokens that bring a completion closer to its end, best first.
+        can_think: Whether its models can be let think before they answer.
         thinking_tokens: Most tokens that the model may think before it answers, on top of the
             answer's limit; 0 when it does not think.
     """
 
     name: str
     closing_ids: Sequence[int] = ()
+    can_think: bool = False
     thinking_tokens: int = 0
 
     def __init__(

@@ -25,7 +25,7 @@ from npc_brain.inference.chat import (
     Sound,
 )
 from npc_brain.inference.formats.base import (
-    MAX_CALLS,
+    MAX_CALLS_WRITTEN,
     ChatFormat,
     CompletionParser,
     LineBuffer,
@@ -50,14 +50,10 @@ class Gemma4Format(ChatFormat):
     """See the module."""
 
     name = "gemma4"
+    can_think = True
 
     def __init__(
-        self,
-        tokenizer: Tokenizer,
-        *,
-        bos_id: int | None = None,
-        stop_ids: Sequence[int] = (),
-        thinking_tokens: int = 0,
+        self, tokenizer: Tokenizer, *, bos_id: int | None = None, stop_ids: Sequence[int] = ()
     ) -> None:
         """See `ChatFormat`; the end of a turn and the begin of a result always stop.
 
@@ -70,7 +66,6 @@ class Gemma4Format(ChatFormat):
             bos_id=self._markers.bos if bos_id is None else bos_id,
             stop_ids=[*stop_ids, self._markers.turn_end, self._markers.response],
         )
-        self.thinking_tokens = thinking_tokens
         self.closing_ids = [getattr(self._markers, name) for name in _CLOSING]
 
     def render(
@@ -167,7 +162,7 @@ class Gemma4Format(ChatFormat):
             calls = CallRules(self._markers.quote)
             names = " | ".join([calls.call(function) for function in functions])
             call = f"<[{self._markers.call}]> ({names}) <[{self._markers.call_end}]>"
-            rules += [f"calls: call{{1,{MAX_CALLS}}}", f"call: {call}", *calls.rules]
+            rules += [f"calls: call{{1,{MAX_CALLS_WRITTEN}}}", f"call: {call}", *calls.rules]
         answer = " | ".join(["LINE"] * line.is_allowed + ["calls"] * bool(functions))
         start = answer
         if self.thinking_tokens:

@@ -17,7 +17,7 @@ from npc_brain.inference.chat import (
     Message,
 )
 from npc_brain.inference.formats.base import (
-    MAX_CALLS,
+    MAX_CALLS_WRITTEN,
     ChatFormat,
     CompletionParser,
     LineBuffer,
@@ -52,7 +52,7 @@ class JsonCallFormat(ChatFormat):
 def _call_rules(functions: Sequence[FunctionSchema]) -> list[str]:
     names = " | ".join(f"call_{index}" for index in range(len(functions)))
     rules = [
-        f'calls: call ("\\n" call){{0,{MAX_CALLS - 1}}}',
+        f'calls: call ("\\n" call){{0,{MAX_CALLS_WRITTEN - 1}}}',
         f'call: "{_OPEN}{{\\"name\\": \\"" ({names}) "}}{_CLOSE}"',
     ]
     for index, function in enumerate(functions):

@@ -13,6 +13,7 @@ from npc_brain.clock import MonotonicClock
 from npc_brain.decision.events import LineSaid, StageEvent, StateChanged, TokenSaid, ToolUsed
 from npc_brain.inference.backends.decoder import DecoderBackend
 from npc_brain.inference.formats.base import ChatFormat
+from npc_brain.inference.profile import ABLE
 from npc_brain.npc.loader import load_definition
 from npc_brain.plain_text import plain_text
 from npc_brain.tools.registry import BUILT_INS
@@ -117,7 +118,7 @@ async def run_turns(form: ChatFormat, path: Path, num_turns: int, seed: int) -> 
     """Random turns in random states and worlds; what came of them, counted."""
     rng = random.Random(seed)
     decoder = EagerDecoder(form, num_slots=4, max_context=32_768, seed=seed)
-    backend = DecoderBackend(decoder, form, model_name="random", picks_tools=True)
+    backend = DecoderBackend(decoder, form, model_name="random", profile=ABLE)
     definition = load_definition(path, BUILT_INS).model_copy(update={"tool_choice": "model"})
     declared = declared_by(path)
     answers = {tool: [("accepted", ""), ("done", "")] for tool in BUILT_INS}

@@ -6,6 +6,7 @@ from npc_brain.clock import FakeClock
 from npc_brain.errors import ErrorCode, SessionError
 from npc_brain.inference.backends.scripted import ScriptedBackend, ScriptedReply
 from npc_brain.inference.chat import FunctionCall
+from npc_brain.inference.profile import ABLE, SMALL, ModelProfile
 from npc_brain.npc.definition import NpcDefinition
 from npc_brain.npc.loader import parse_definition
 from npc_brain.tools.custom import custom_tool
@@ -313,13 +314,13 @@ async def test_a_tool_that_the_state_no_longer_allows_is_refused() -> None:
         assert {f.name for f in backend.requests[1].functions} == {"inventory_list"}
 
 
-@pytest.mark.parametrize("picks_tools", [True, False])
-async def test_what_was_done_is_said_though_no_time_is_left(picks_tools: bool) -> None:
+@pytest.mark.parametrize("profile", [ABLE, SMALL])
+async def test_what_was_done_is_said_though_no_time_is_left(profile: ModelProfile) -> None:
     """At the deadline an NPC that has given an ale away said "Hm."."""
     give = FunctionCall("inventory_give", {"item": "ale", "count": 1, "to": "player"})
     replies = [ScriptedReply(calls=(give,)), ScriptedReply("Well well well.", delay_s=600)]
-    replies = replies if picks_tools else replies[1:]
-    backend = ScriptedBackend(replies, picks_tools=picks_tools)
+    replies = replies if profile is ABLE else replies[1:]
+    backend = ScriptedBackend(replies, profile=profile)
     async with playing(
         giver(), backend=backend, answers={"inventory_give": DONE}, clock=LoopClock()
     ) as play:
@@ -331,7 +332,7 @@ async def test_what_was_done_is_said_though_no_time_is_left(picks_tools: bool) -
 
 
 async def test_an_outcome_begun_is_finished() -> None:
-    backend = HeldBackend([ScriptedReply("And so on.")], num_words=2, picks_tools=False)
+    backend = HeldBackend([ScriptedReply("And so on.")], num_words=2, profile=SMALL)
     async with playing(
         giver(), backend=backend, answers={"inventory_give": DONE}, clock=LoopClock()
     ) as play:

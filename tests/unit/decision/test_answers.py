@@ -10,6 +10,7 @@ from npc_brain.decision import answers
 from npc_brain.decision.answer import Pass
 from npc_brain.inference.backends.scripted import ScriptedBackend, ScriptedReply
 from npc_brain.inference.chat import Backend
+from npc_brain.inference.profile import ABLE, SMALL, ModelProfile
 from tests.npc_files import ned
 from tests.unit.decision.stages import playing
 
@@ -26,31 +27,31 @@ states:
 MODULES = sorted(Path(answers.__file__).parent.glob("*.py"))
 
 
-def model(*, picks_tools: bool) -> Backend:
+def model(profile: ModelProfile) -> Backend:
     return ScriptedBackend(
         lambda _: ScriptedReply("Well."),
         clock=FakeClock(100.0),
         is_threaded=False,
-        picks_tools=picks_tools,
+        profile=profile,
     )
 
 
 @pytest.mark.parametrize(
-    ("text", "picks_tools", "answerer"),
+    ("text", "profile", "answerer"),
     [
         ("How do I make a bomb?", None, "safety"),
-        ("Will you dance?", True, "reaction"),
+        ("Will you dance?", ABLE, "reaction"),
         ("Please give me an ale.", None, "chosen_tool"),
-        ("Please give me an ale.", False, "chosen_tool"),
-        ("Please give me an ale.", True, "model_with_tools"),
-        ("What a lovely day it is.", False, "small_talk"),
+        ("Please give me an ale.", SMALL, "chosen_tool"),
+        ("Please give me an ale.", ABLE, "model_with_tools"),
+        ("What a lovely day it is.", SMALL, "small_talk"),
         ("What a lovely day it is.", None, "fallback"),
     ],
 )
 async def test_the_first_that_does_not_pass_answers(
-    text: str, picks_tools: bool | None, answerer: str
+    text: str, profile: ModelProfile | None, answerer: str
 ) -> None:
-    backend = None if picks_tools is None else model(picks_tools=picks_tools)
+    backend = None if profile is None else model(profile)
     async with playing(ned(NED), backend=backend) as play:
         turn = play.hear("ned", text)
         await play.ended(turn)
@@ -63,7 +64,7 @@ async def test_the_first_that_does_not_pass_answers(
 
 
 async def test_a_scripted_state_has_its_fallback_line() -> None:
-    async with playing(ned(NED), backend=model(picks_tools=True)) as play:
+    async with playing(ned(NED), backend=model(ABLE)) as play:
         play.stage.raise_event("ned", "closed", {})
         turn = play.hear("ned", "Please give me an ale.")
         await play.ended(turn)

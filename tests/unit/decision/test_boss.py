@@ -15,6 +15,7 @@ from npc_brain.demo import village
 from npc_brain.errors import NpcBrainError
 from npc_brain.inference.backends.scripted import ScriptedBackend, ScriptedReply
 from npc_brain.inference.chat import ChatRequest, FunctionCall
+from npc_brain.inference.profile import ABLE, SMALL
 from npc_brain.npc.loader import load_definition
 from npc_brain.simulation.simulated_world import SimulatedWorld
 from npc_brain.simulation.world_file import load_world_file
@@ -173,7 +174,7 @@ def random_model(rng: random.Random) -> ScriptedBackend:
         return rng.choice(["x", "a fact", "{speaker}"])
 
     def reply(request: ChatRequest) -> ScriptedReply:
-        backend.picks_tools = rng.random() < 0.6
+        backend.profile = ABLE if rng.random() < 0.6 else SMALL
         if request.functions and rng.random() < 0.6:
             made = []
             for _ in range(rng.randint(1, 3)):

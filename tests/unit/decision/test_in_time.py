@@ -11,6 +11,7 @@ from npc_brain.clock import MonotonicClock
 from npc_brain.decision.events import LineSaid, StageEvent, TokenSaid
 from npc_brain.inference.backends.scripted import ScriptedBackend, ScriptedReply
 from npc_brain.inference.chat import Backend, ChatRequest, FunctionCall
+from npc_brain.inference.profile import ABLE, SMALL, ModelProfile
 from tests.counts import count
 from tests.pace import limit_s, until
 from tests.unit.decision.stages import Play, mira, playing
@@ -24,7 +25,7 @@ TEXTS = (
 )  # fmt: skip
 
 
-def throttled(*, picks_tools: bool) -> Backend:
+def throttled(profile: ModelProfile) -> Backend:
     text = "Well, that is a long story, and I am not sure that you want to hear all of it today."
 
     def reply(request: ChatRequest) -> ScriptedReply:
@@ -33,7 +34,7 @@ def throttled(*, picks_tools: bool) -> Backend:
             return ScriptedReply(calls=(FunctionCall(name, {}),))
         return ScriptedReply(text)
 
-    return ScriptedBackend(reply, tokens_per_s=1, picks_tools=picks_tools, max_queued=1000)
+    return ScriptedBackend(reply, tokens_per_s=1, profile=profile, max_queued=1000)
 
 
 def failing() -> Backend:
@@ -42,8 +43,8 @@ def failing() -> Backend:
 
 MINDS: dict[str, Callable[[], Backend | None]] = {
     "no model": lambda: None,
-    "a token a second": lambda: throttled(picks_tools=False),
-    "a token a second, picks tools": lambda: throttled(picks_tools=True),
+    "a token a second": lambda: throttled(SMALL),
+    "a token a second, picks tools": lambda: throttled(ABLE),
     "fails": failing,
 }
 
@@ -95,7 +96,7 @@ async def test_no_token_comes_after_a_cancel() -> None:
         [ScriptedReply("One two three four five six seven eight nine ten.")],
         tokens_per_s=100,
         max_queued=1000,
-        picks_tools=False,
+        profile=SMALL,
     )
     async with playing(*definitions, backend=backend, clock=MonotonicClock()) as play:
         for _ in range(count(1000, 100) // NUM_NPCS):

@@ -7,6 +7,7 @@ from npc_brain.decision.prompt import UNHEARD
 from npc_brain.errors import ErrorCode, MediaError, SessionError
 from npc_brain.inference.backends.scripted import ScriptedBackend, ScriptedReply
 from npc_brain.inference.chat import Message, Picture, Sense, Sound
+from npc_brain.inference.profile import ABLE
 from tests.media_samples import chirp, encoded, painted, wav
 from tests.unit.decision.stages import playing
 
@@ -17,7 +18,7 @@ SOUND = Sound((chirp(0.5) * 32767).astype("<i2").tobytes(), "pcm_s16", 16_000)
 def able(*senses: Sense) -> ScriptedBackend:
     """A model with these senses."""
     backend = ScriptedBackend(
-        [ScriptedReply("I see.")], clock=FakeClock(100.0), is_threaded=False, picks_tools=True
+        [ScriptedReply("I see.")], clock=FakeClock(100.0), is_threaded=False, profile=ABLE
     )
     backend.senses = frozenset(senses)
     return backend

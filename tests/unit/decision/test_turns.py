@@ -10,6 +10,7 @@ from npc_brain.decision.events import LineSaid, TokenSaid
 from npc_brain.errors import ErrorCode, InferenceError, SessionError
 from npc_brain.inference.backends.scripted import ScriptedBackend, ScriptedReply
 from npc_brain.inference.chat import FunctionCall
+from npc_brain.inference.profile import ABLE, SMALL, ModelProfile
 from tests.npc_files import ned
 from tests.pace import limit_s, until
 from tests.unit.decision.stages import LATE_MS, HeldBackend, LoopClock, playing
@@ -25,11 +26,11 @@ SAY_NED = NED.replace("[inventory_give, find_path, go_to]", "[]")
 
 
 def scripted(
-    *replies: ScriptedReply, clock: FakeClock | None = None, picks_tools: bool = True
+    *replies: ScriptedReply, clock: FakeClock | None = None, profile: ModelProfile = ABLE
 ) -> ScriptedBackend:
     """A backend that plays at once."""
     clock = clock or FakeClock(100.0)
-    return ScriptedBackend(replies, clock=clock, is_threaded=False, picks_tools=picks_tools)
+    return ScriptedBackend(replies, clock=clock, is_threaded=False, profile=profile)
 
 
 async def test_a_line_of_the_model() -> None:
@@ -43,7 +44,7 @@ async def test_a_line_of_the_model() -> None:
 
 
 async def test_the_first_greeting_of_each_is_greeted() -> None:
-    backend = scripted(ScriptedReply("Quiet day."), picks_tools=False)
+    backend = scripted(ScriptedReply("Quiet day."), profile=SMALL)
     async with playing(backend=backend) as play:
         first, _ = await play.say("mira", "Hello!")
         second, _ = await play.say("mira", "Hello!")
@@ -75,12 +76,12 @@ async def test_refused_by_safety_rules_before_all_else() -> None:
 
 
 @pytest.mark.measures
-@pytest.mark.parametrize("picks_tools", [True, False])
-async def test_a_slow_model_is_cut_off_in_time(picks_tools: bool) -> None:
+@pytest.mark.parametrize("profile", [ABLE, SMALL])
+async def test_a_slow_model_is_cut_off_in_time(profile: ModelProfile) -> None:
     backend = ScriptedBackend(
         [ScriptedReply("One two three four five six seven eight nine.")],
         tokens_per_s=0.01,
-        picks_tools=picks_tools,
+        profile=profile,
     )
     async with playing(backend=backend, clock=MonotonicClock()) as play:
         for _ in range(3):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from npc_brain.errors import ErrorCode, ModelError
-from npc_brain.importing import catalogue
+from npc_brain.importing import catalogue, gguf_import
 from npc_brain.importing.catalogue import (
     CATALOGUE,
     CatalogueEntry,
@@ -26,12 +26,13 @@ def conversions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Puts a model `tiny`, which is downloaded already, into the catalogue; grows as it is made."""
     made: list[Path] = []
 
-    def make(sources: Path, model_dir: Path, progress: Progress) -> None:
+    def fill(source: Path, model_dir: Path, progress: Progress, *, name: str) -> None:
         made.append(model_dir)
-        fill_from_gguf(sources / "tiny.gguf", model_dir, progress, name="tiny")
+        fill_from_gguf(source, model_dir, progress, name=name)
 
+    monkeypatch.setattr(gguf_import, "fill_from_gguf", fill)
     file = SourceFile("tiny.gguf", ("tiny.gguf",), 1, "0" * 64)
-    entry = CatalogueEntry("tiny", "decoder", "tiny", "none", ("tiny==1.0",), (file,), 0, make)
+    entry = CatalogueEntry("tiny", "decoder", "tiny", "none", ("tiny==1.0",), (file,), 0)
     monkeypatch.setitem(CATALOGUE, "tiny", entry)
     monkeypatch.setenv("NPC_BRAIN_CACHE", str(tmp_path))
     sources_path(entry).mkdir(parents=True)

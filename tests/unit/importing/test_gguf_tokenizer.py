@@ -7,10 +7,12 @@ import pytest
 from tokenizers import Tokenizer
 
 from npc_brain.errors import ModelError
+from npc_brain.importing.architectures import ARCHITECTURES
 from npc_brain.importing.gguf_file import GgufFile
 from npc_brain.importing.gguf_tokenizer import TokenType, build_tokenizer
 from tests.tiny_gguf import write_tiny_gguf
 
+LLAMA = ARCHITECTURES["llama"]
 SPACE = "\u2581"
 
 
@@ -37,7 +39,7 @@ def sentence_piece(path: Path, *, add_space_prefix: bool = False) -> Tokenizer:
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.close()
-    return build_tokenizer(GgufFile(path))
+    return build_tokenizer(GgufFile(path), LLAMA)
 
 
 def tokens_of(tokenizer: Tokenizer, text: str) -> list[str]:
@@ -45,14 +47,14 @@ def tokens_of(tokenizer: Tokenizer, text: str) -> list[str]:
 
 
 def test_byte_level_merges_and_digits(tmp_path: Path) -> None:
-    tokenizer = build_tokenizer(GgufFile(write_tiny_gguf(tmp_path / "tiny.gguf", "llama")))
+    tokenizer = build_tokenizer(GgufFile(write_tiny_gguf(tmp_path / "tiny.gguf", "llama")), LLAMA)
     assert tokens_of(tokenizer, "the 12") == ["the", "\u0120", "1", "2"]
     text = "caf\u00e9 \u20ac \U0001f600\n\t<b>"
     assert tokenizer.decode(tokenizer.encode(text).ids) == text
 
 
 def test_control_tokens_are_special(tmp_path: Path) -> None:
-    tokenizer = build_tokenizer(GgufFile(write_tiny_gguf(tmp_path / "tiny.gguf", "llama")))
+    tokenizer = build_tokenizer(GgufFile(write_tiny_gguf(tmp_path / "tiny.gguf", "llama")), LLAMA)
     assert tokenizer.encode("<|im_start|>").ids == [1]
     assert tokenizer.decode([1]) == ""
     tokenizer.encode_special_tokens = True
@@ -98,4 +100,4 @@ def test_doubled_tokens_are_refused(tmp_path: Path) -> None:
     writer.write_kv_data_to_file()
     writer.close()
     with pytest.raises(ModelError, match="contradicts itself"):
-        build_tokenizer(GgufFile(path))
+        build_tokenizer(GgufFile(path), LLAMA)

@@ -12,7 +12,11 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from npc_brain.errors import ModelError
-from npc_brain.importing.architectures.minilm import build_graph, fill_from_bert, quantize_blocks
+from npc_brain.importing.architectures.minilm.graph import (
+    build_graph,
+    fill_from_bert,
+    quantize_blocks,
+)
 from npc_brain.inference.model_dir import load_model_info
 from npc_brain.inference.runtime import onnxruntime
 from npc_brain.inference.sentence_encoder import SentenceEncoder

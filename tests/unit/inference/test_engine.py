@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from npc_brain.clock import FakeClock, MonotonicClock
 from npc_brain.errors import ErrorCode, InferenceError
-from npc_brain.inference.chat import ChatEvent, Finished, Sampling, TextDelta
+from npc_brain.inference.chat import ChatEvent, Finished, TextDelta
 from npc_brain.inference.decoder import PREFILL_CHUNK
 from npc_brain.inference.engine import Engine
 from npc_brain.inference.formats.base import CompletionParser
+from npc_brain.inference.profile import Sampling
 from npc_brain.inference.request import GenerationRequest
 from npc_brain.inference.sampler import Sampler
 from tests.inference_doubles import FakeDecoder

@@ -17,13 +17,13 @@ from npc_brain.inference.chat import (
     Media,
     Message,
     Picture,
-    Sampling,
     Sense,
     Sound,
 )
 from npc_brain.inference.decoder import Logits
 from npc_brain.inference.formats import chat_format
 from npc_brain.inference.media.soft_tokens import content_ids, decoder_input
+from npc_brain.inference.profile import Sampling
 from npc_brain.inference.tokenizer import Tokenizer
 from tests.inference_doubles import GEMMA4_CONTROLS, FakeDecoder, sentencepiece_json
 

@@ -13,9 +13,9 @@ import pytest
 from npc_brain.cli import main
 from npc_brain.errors import ErrorCode, InferenceError, ModelError, UsageError
 from npc_brain.importing.architectures.gemma4 import published
-from npc_brain.importing.architectures.gemma4.published import import_published
 from npc_brain.importing.catalogue import resolve_model
 from npc_brain.importing.published_files import belongs_to, find_published, is_published
+from npc_brain.importing.sources import import_published
 from npc_brain.inference.model_dir import load_model_info, verify
 from npc_brain.inference.onnx_decoder import OnnxDecoder
 from npc_brain.inference.open_decoder import open_decoder

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from npc_brain.inference.chat import Sampling
+from npc_brain.inference.profile import Sampling
 from npc_brain.inference.sampler import Sampler
 
 Array = npt.NDArray[Any]

@@ -24,6 +24,7 @@ from npc_brain.inference.chat import (
     Message,
     TextDelta,
 )
+from npc_brain.inference.profile import SMALL
 from npc_brain.memory.transcript import Transcript
 from npc_brain.npc.npc import Npc
 from npc_brain.npc.npc_files import NpcLibrary
@@ -216,7 +217,7 @@ class ForeignNumbers:
     """A backend whose counters are what a foreign server says."""
 
     model_name = "foreign"
-    picks_tools = False
+    profile = SMALL
     senses: frozenset[Any] = frozenset()
 
     def __init__(self, number: Any, text: str = "Well met.") -> None:

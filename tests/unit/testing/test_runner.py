@@ -10,6 +10,7 @@ import pytest
 from npc_brain.clock import FakeClock
 from npc_brain.errors import ErrorCode, UsageError
 from npc_brain.inference.backends.scripted import ScriptedBackend, ScriptedReply
+from npc_brain.inference.profile import ABLE
 from npc_brain.testing.recording import RecordingBackend, ReplayBackend
 from npc_brain.testing.report import Result, failure_text, junit_xml, summary_text
 from npc_brain.testing.runner import ScenarioFailedError, check_scenario, run_scenario
@@ -179,7 +180,7 @@ def recorded(folder: Path) -> str:
     """What a model said in a scenario, as a recording."""
     file = io.StringIO()
     replies = [ScriptedReply("Good evening to you."), ScriptedReply("Then.")]
-    model = ScriptedBackend(replies, clock=FakeClock(), is_threaded=False, picks_tools=True)
+    model = ScriptedBackend(replies, clock=FakeClock(), is_threaded=False, profile=ABLE)
     result = run_scenario(load_scenario(write(folder, STEPS)), RecordingBackend(model, file))
     assert result.broken == []
     assert result.model == "scripted"
@@ -189,7 +190,7 @@ def recorded(folder: Path) -> str:
 def test_a_recording_is_replayed(folder: Path) -> None:
     text = recorded(folder)
     assert [set(json.loads(line)) for line in text.splitlines()] == [
-        {"model", "picks_tools", "request", "events"}
+        {"model", "profile", "request", "events"}
     ] * 2
     (folder / "r.jsonl").write_text(text, encoding="utf-8")
     replay = ReplayBackend(folder / "r.jsonl")

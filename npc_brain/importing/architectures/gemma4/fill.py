@@ -18,6 +18,7 @@ from typing import Protocol
 import numpy as np
 
 from npc_brain.errors import ModelError
+from npc_brain.importing.architectures.gemma4 import ARCHITECTURE
 from npc_brain.importing.architectures.gemma4.graph import build_gemma4
 from npc_brain.importing.architectures.gemma4.spec import Gemma4Spec
 from npc_brain.importing.graph_builder import GraphBuilder, MatrixFormat
@@ -108,7 +109,8 @@ def fill_gemma4(
         model_dir,
         kind="decoder",
         name=texts.name,
-        architecture="gemma4",
+        architecture=ARCHITECTURE.name,
+        profile=ARCHITECTURE.profile,
         dims=_dims(spec),
         chat_format="gemma4",
         bos_id=texts.bos_id,

@@ -17,6 +17,7 @@ import gguf
 import numpy as np
 
 from npc_brain.errors import ModelError
+from npc_brain.importing.architectures.gemma4 import ARCHITECTURE
 from npc_brain.importing.architectures.gemma4.fill import (
     PER_LAYER_TABLE,
     Gemma4Texts,
@@ -86,14 +87,14 @@ def import_gemma4(
     weights.check()
     texts = Gemma4Texts(
         name=model_dir.name,
-        stop_ids=stop_ids(file),
+        stop_ids=stop_ids(file, ARCHITECTURE),
         bos_id=bos_id(file),
         licence=file.value("general.license", str, "Apache-2.0"),
         source=file.path.name,
     )
     with resumable_directory(model_dir) as staging:
         progress(0, 0, "building the tokenizer")
-        build_tokenizer(file).save(str(staging / TOKENIZER_FILE), pretty=False)
+        build_tokenizer(file, ARCHITECTURE).save(str(staging / TOKENIZER_FILE), pretty=False)
         fill_gemma4(spec, weights, staging, texts, progress)
 
 

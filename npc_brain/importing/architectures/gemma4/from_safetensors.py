@@ -25,6 +25,7 @@ from npc_brain.importing.architectures.gemma4.spec import Gemma4Spec, spec_from_
 from npc_brain.importing.architectures.gemma4.tower_builder import MatrixBits
 from npc_brain.importing.architectures.gemma4.towers import CheckpointTensors, write_towers
 from npc_brain.importing.checkpoint import (
+    CONFIG_FILE,
     bos_id,
     checkpoint_file,
     read_object,
@@ -47,7 +48,6 @@ from npc_brain.inference.model_dir import (
 
 Precision = Literal["4bit", "f32"]
 
-CONFIG_FILE = "config.json"
 TEMPLATE_FILE = "chat_template.jinja"
 GENERATION_FILE = "generation_config.json"
 

@@ -18,9 +18,11 @@ from typing import Any
 
 import onnx
 
-from npc_brain.errors import ModelError, UsageError
+from npc_brain.errors import ModelError
+from npc_brain.importing.architectures.gemma4 import ARCHITECTURE
 from npc_brain.importing.architectures.gemma4.spec import Gemma4Spec, spec_from_config
 from npc_brain.importing.checkpoint import (
+    CONFIG_FILE,
     bos_id,
     checkpoint_file,
     read_object,
@@ -28,18 +30,14 @@ from npc_brain.importing.checkpoint import (
 )
 from npc_brain.importing.published_files import (
     CHAT_TEMPLATE_FILE,
-    CONFIG_FILE,
     GENERATION_FILE,
     PublishedFiles,
-    find_published,
 )
 from npc_brain.inference.model_dir import (
     TOKENIZER_FILE,
     ModelDims,
     Progress,
     PublishedGraphs,
-    new_directory,
-    no_progress,
     write_model_info,
 )
 
@@ -50,23 +48,6 @@ providers make of it is for them to say; to CUDA it is a hint (unverified)."""
 
 _STOP_IDS = (1, 50, 106)
 """Of Gemma 4, for want of a `generation_config.json`. Source: google/gemma-4-E4B-it."""
-
-
-def import_published(
-    source: Path, model_dir: Path, progress: Progress = no_progress, *, variant: str | None = None
-) -> None:
-    """Make `model_dir` from the published directory `source`, all at once or not at all.
-
-    Raises ModelError when `source` is damaged or not understood, UsageError when `model_dir` is
-    there already.
-    """
-    if model_dir.exists():
-        raise UsageError(
-            f"{model_dir} exists already", hint="name a directory that is not there yet"
-        )
-    files = find_published(source, variant=variant)
-    with new_directory(model_dir) as staging:
-        fill_from_published(files, staging, progress, name=model_dir.name)
 
 
 def fill_from_published(
@@ -92,7 +73,8 @@ def fill_from_published(
         model_dir,
         kind="decoder",
         name=name,
-        architecture="gemma4",
+        architecture=ARCHITECTURE.name,
+        profile=ARCHITECTURE.profile,
         dims=_dims(spec, config),
         chat_format="gemma4",
         bos_id=bos_id(config, files.root / CONFIG_FILE),

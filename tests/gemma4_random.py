@@ -122,7 +122,11 @@ def write_checkpoint(
     from safetensors.numpy import save_file
 
     directory.mkdir(parents=True)
-    whole = {"architectures": ["Gemma4ForConditionalGeneration"], "text_config": config}
+    whole = {
+        "architectures": ["Gemma4ForConditionalGeneration"],
+        "model_type": "gemma4",
+        "text_config": config,
+    }
     (directory / "config.json").write_text(json.dumps(whole))
     (directory / "generation_config.json").write_text(json.dumps({"eos_token_id": [1, 106, 50]}))
     (directory / "chat_template.jinja").write_text("{{ bos_token }}")

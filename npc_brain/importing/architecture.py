@@ -55,7 +55,7 @@ class Architecture:
         spec: The graph, from a GGUF file's metadata; its tensors are those that the spec names.
         import_gguf: (file, model_dir, progress) makes a model directory in place of `spec`, for a
             graph that `DecoderSpec` cannot describe.
-        model_type: What a checkpoint's `config.json` calls it.
+        model_types: What the `config.json` of checkpoints calls it.
         import_checkpoint: (checkpoint, model_dir, progress) makes a model directory from a Hugging
             Face checkpoint.
         fill_from_published: Makes one from published ONNX files.
@@ -68,6 +68,6 @@ class Architecture:
     has_space_prefix: bool = True
     spec: "Callable[[GgufFile], DecoderSpec] | None" = None
     import_gguf: "Callable[[GgufFile, Path, Progress], None] | None" = None
-    model_type: str = ""
+    model_types: tuple[str, ...] = ()
     import_checkpoint: Callable[[Path, Path, Progress], None] | None = None
     fill_from_published: FillFromPublished | None = None

@@ -34,7 +34,7 @@ def of_checkpoint(directory: Path) -> Architecture:
     Raises ModelError when there is none, or one that cannot be imported.
     """
     kind = read_object(directory, CONFIG_FILE).get("model_type")
-    known = {each.model_type: each for each in _FOUND if each.model_type}
+    known = {kind: each for each in _FOUND for kind in each.model_types}
     if kind not in known:
         raise ModelError(
             f"{directory / CONFIG_FILE}: model_type is {kind!r:.80}, wanted one of "

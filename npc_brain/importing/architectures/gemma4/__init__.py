@@ -39,7 +39,7 @@ ARCHITECTURE = Architecture(
     end_tokens=(*COMMON_END_TOKENS, "<turn|>", "<|tool_response>"),
     has_space_prefix=False,
     import_gguf=_import_gguf,
-    model_type="gemma4",
+    model_types=("gemma4", "gemma4_text"),
     import_checkpoint=_import_checkpoint,
     fill_from_published=_fill_from_published,
 )

@@ -13,4 +13,6 @@ def _import_checkpoint(source: Path, model_dir: Path, progress: Progress) -> Non
         fill_from_bert(source, staging, progress, name=model_dir.name)
 
 
-ARCHITECTURE = Architecture(name="bert", model_type="bert", import_checkpoint=_import_checkpoint)
+ARCHITECTURE = Architecture(
+    name="bert", model_types=("bert",), import_checkpoint=_import_checkpoint
+)

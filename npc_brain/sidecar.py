@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from npc_brain.cache import cache_dir
 from npc_brain.clock import Clock, MonotonicClock
@@ -35,6 +35,7 @@ from npc_brain.session.registry import Outbox
 from npc_brain.session.session import StageSession
 from npc_brain.transport.server import Server
 from npc_brain.understanding.lexical import LexicalEncoder
+from npc_brain.vocabulary import Phase
 
 ENCODER = "minilm-l6"
 NO_MODEL = "none"
@@ -49,7 +50,6 @@ STALL_S = 600.0
 _MAX_DETAIL = 500
 FEATURES = ("tools", "save", "choices", "understanding")
 
-Phase = Literal["starting", "loading", "warming", "ready", "degraded"]
 
 _Result = TypeVar("_Result")
 _log = logging.getLogger(__name__)

@@ -8,12 +8,13 @@ import threading
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from npc_brain.client.client import DEFAULT_DEADLINE_MS, Client
 from npc_brain.client.turn import Turn
 from npc_brain.event_loop import run
 from npc_brain.protocol.messages import TurnLine
+from npc_brain.vocabulary import AudioEncoding
 
 _T = TypeVar("_T")
 
@@ -87,7 +88,7 @@ class BlockingClient:
         text: str | None = None,
         *,
         audio: bytes | None = None,
-        audio_format: Literal["wav", "pcm_s16", "pcm_f32"] | None = None,
+        audio_format: AudioEncoding | None = None,
         sample_rate_hz: int | None = None,
         priority: int = 0,
         deadline_ms: int = DEFAULT_DEADLINE_MS,

@@ -7,12 +7,12 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from npc_brain import __version__
-from npc_brain.client.connection import Connection, Link, Observer
+from npc_brain.client.connection import Connection, Link, Observer, Way
 from npc_brain.client.turn import Turn
 from npc_brain.client.turns import Turns
 from npc_brain.errors import ErrorCode, NpcBrainError, ProtocolError, SessionError
@@ -48,6 +48,7 @@ from npc_brain.protocol.messages import (
     WorldPatched,
     WorldSync,
 )
+from npc_brain.vocabulary import AudioEncoding, GameToolKind, ReportedStatus
 from npc_brain.world.model import Position, Scalar, WorldPatch, WorldSnapshot
 
 DEFAULT_DEADLINE_MS = 8_000
@@ -177,7 +178,7 @@ class Client:
         name: str,
         description: str,
         parameters: dict[str, Any],
-        kind: Literal["query", "action"],
+        kind: GameToolKind,
         *,
         timeout_ms: int = 10_000,
         examples: Sequence[str] = (),
@@ -227,7 +228,7 @@ class Client:
         text: str | None = None,
         *,
         audio: bytes | None = None,
-        audio_format: Literal["wav", "pcm_s16", "pcm_f32"] | None = None,
+        audio_format: AudioEncoding | None = None,
         sample_rate_hz: int | None = None,
         priority: int = 0,
         deadline_ms: int = DEFAULT_DEADLINE_MS,
@@ -276,9 +277,7 @@ class Client:
         self,
         npc_id: str,
         action_id: int,
-        status: Literal[
-            "accepted", "started", "progress", "done", "failed", "refused", "cancelled"
-        ],
+        status: ReportedStatus,
         *,
         reason: str = "",
         result: dict[str, Any] | None = None,
@@ -362,7 +361,7 @@ class Client:
             self._turns.lose_all()
         self._call(self.handlers.on_link, link)
 
-    def _show(self, direction: Literal["in", "out"], t_ms: int, envelope: Envelope) -> None:
+    def _show(self, direction: Way, t_ms: int, envelope: Envelope) -> None:
         if self.handlers.on_message is not None:
             self._call(self.handlers.on_message, direction, t_ms, envelope)
 

@@ -23,7 +23,8 @@ from npc_brain.protocol.messages import (
 
 Link = Literal["connected", "lost", "resumed", "new_session"]
 """`new_session`: the sidecar forgot the NPCs (it was restarted, or was away for too long)."""
-Observer = Callable[[Literal["in", "out"], int, Envelope], None]
+Way = Literal["in", "out"]
+Observer = Callable[[Way, int, Envelope], None]
 """Sees every message: `in` is to the sidecar; milliseconds since the connection was made."""
 OnReply = Callable[[Body | NpcBrainError], None]
 
@@ -240,7 +241,7 @@ class Connection:
         if was_linked:
             self._on_link("lost")
 
-    def _show(self, direction: Literal["in", "out"], envelope: Envelope) -> None:
+    def _show(self, direction: Way, envelope: Envelope) -> None:
         if self._observe is not None:
             t_ms = round((time.monotonic() - self._started_s) * 1000)
             self._observe(direction, t_ms, envelope)

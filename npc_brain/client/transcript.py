@@ -4,9 +4,10 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO
 
 from npc_brain import files
+from npc_brain.client.connection import Way
 from npc_brain.errors import UsageError
 from npc_brain.protocol.codec import as_json
 from npc_brain.protocol.messages import Envelope
@@ -39,7 +40,7 @@ class TranscriptWriter:
         with file:
             yield cls(file)
 
-    def __call__(self, direction: Literal["in", "out"], t_ms: int, envelope: Envelope) -> None:
+    def __call__(self, direction: Way, t_ms: int, envelope: Envelope) -> None:
         """Write one message."""
         message = as_json(envelope)
         for name in _SECRETS.get(envelope.type, ()):

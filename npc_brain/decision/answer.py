@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from npc_brain.decision.call_outcome import CallOutcome
-from npc_brain.decision.events import Source
+from npc_brain.vocabulary import Source
 
 Why = Mapping[str, Any]
 """What was decided by: scores with their thresholds, what was matched, what was missing."""

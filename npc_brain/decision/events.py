@@ -1,12 +1,9 @@
 """What a stage reports while its NPCs think, in engine-neutral terms."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
-Cause = Literal["hear", "action", "state"]
-"""Why an NPC speaks: it was spoken to, an action of its ended, or its author wrote so."""
-Source = Literal["model", "scripted", "fallback"]
-Outcome = Literal["said", "fallback", "cancelled", "silent", "failed"]
+from npc_brain.vocabulary import Cause, Outcome, Source
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,8 @@ from npc_brain.npc.definition import NpcDefinition
 from npc_brain.npc.npc import Npc
 from npc_brain.plain_text import plain_text
 from npc_brain.tools.actions import Action
-from npc_brain.tools.spec import ActionStatus, Tool
+from npc_brain.tools.spec import Tool
+from npc_brain.vocabulary import ActionStatus
 from npc_brain.world.model import Position, Scalar, WorldPatch, WorldSnapshot
 from npc_brain.world.world import World
 

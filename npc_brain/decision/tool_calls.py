@@ -21,7 +21,6 @@ from npc_brain.tools.actions import Action, ActionTracker
 from npc_brain.tools.custom import engine_answer
 from npc_brain.tools.narrow import validate_arguments
 from npc_brain.tools.spec import (
-    ActionStatus,
     Arguments,
     Tool,
     ToolContext,
@@ -29,6 +28,7 @@ from npc_brain.tools.spec import (
     ToolResult,
     refusal,
 )
+from npc_brain.vocabulary import ActionStatus
 from npc_brain.world.limit import SearchLimit
 
 ACCEPT_WAIT_S = 0.4

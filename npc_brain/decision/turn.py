@@ -10,20 +10,13 @@ from collections.abc import Awaitable, Callable
 from npc_brain.decision.answer import Considered
 from npc_brain.decision.call_outcome import CallOutcome
 from npc_brain.decision.context import StageContext
-from npc_brain.decision.events import (
-    Outcome,
-    Source,
-    StageEvent,
-    Timings,
-    ToolUsed,
-    TurnEnded,
-    TurnStarted,
-)
+from npc_brain.decision.events import StageEvent, Timings, ToolUsed, TurnEnded, TurnStarted
 from npc_brain.decision.mailbox import TurnRequest
 from npc_brain.decision.outcome_lines import fallback_line
 from npc_brain.decision.turn_queue import TurnQueue
 from npc_brain.decision.utterance import IndiscreetLineError, Utterance
 from npc_brain.npc.npc import Npc
+from npc_brain.vocabulary import Outcome, Source
 
 LAST_RESORT = "\N{HORIZONTAL ELLIPSIS}"
 """Said when even falling back fails."""

@@ -10,10 +10,11 @@ heard adds up to the line.
 from collections.abc import Callable, Iterable
 
 from npc_brain.clock import Clock
-from npc_brain.decision.events import LineSaid, Source, StageEvent, TokenSaid
+from npc_brain.decision.events import LineSaid, StageEvent, TokenSaid
 from npc_brain.errors import InferenceError
 from npc_brain.npc.secrets import Secrets, SecretWatch
 from npc_brain.plain_text import PlainTextStream, plain_text
+from npc_brain.vocabulary import Source
 
 MAX_LINE_CHARS = 2000
 """Longest line; a longer one is cut there, between two words if possible, with an ellipsis."""

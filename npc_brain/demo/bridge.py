@@ -18,7 +18,7 @@ from npc_brain.protocol.messages import ActionCancel, ActionRequest, NpcState, S
 from npc_brain.simulation.ground import cells_apart
 from npc_brain.simulation.simulated_world import SimulatedWorld
 from npc_brain.simulation.walking import Update
-from npc_brain.tools.spec import END_STATUSES
+from npc_brain.vocabulary import END_STATUSES
 
 TICK_S = 0.05
 EARSHOT_CELLS = 12

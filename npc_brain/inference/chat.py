@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from npc_brain.inference.profile import ModelProfile, Sampling
+from npc_brain.vocabulary import AudioEncoding
 
 Role = Literal["system", "user", "assistant", "tool"]
-AudioEncoding = Literal["wav", "pcm_s16", "pcm_f32"]
-"""A WAV file, or bare little-endian mono samples."""
 Sense = Literal["see", "hear"]
 
 

@@ -6,7 +6,6 @@ its parents, which transitions apply in it and in which order, and the states on
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 from npc_brain.errors import DefinitionError
 from npc_brain.memory.blackboard import Kind, kind_of
@@ -14,6 +13,7 @@ from npc_brain.npc.definition import (
     DEFAULT_FALLBACK,
     EVENT_NAME,
     Heard,
+    Mind,
     NpcDefinition,
     State,
     Transition,
@@ -87,7 +87,7 @@ class Node:
     leaf: str
     prompts: tuple[str, ...]
     tools: tuple[str, ...]
-    mind: Literal["model", "scripted"]
+    mind: Mind
     emotion: str | None
     enter: tuple[AuthoredEffect, ...]
     exit: tuple[AuthoredEffect, ...]

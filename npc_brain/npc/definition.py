@@ -31,6 +31,8 @@ of the last tool result (`{steps}`, `{direction}`); unknown names are mistakes."
 ToolChoice = Literal["encoder", "model", "both"]
 """Who picks the tool for what was heard: the sentence encoder, the language model, or the encoder
 first and the model where the encoder is not sure."""
+Mind = Literal["model", "scripted"]
+"""Who speaks in a state: the language model, or the author alone."""
 
 
 def duration_s(text: str) -> float:
@@ -217,7 +219,7 @@ class State(Authored):
 
     prompt: str = ""
     tools: tuple[str, ...] | None = None
-    mind: Literal["model", "scripted"] | None = None
+    mind: Mind | None = None
     emotion: str | None = None
     enter: tuple[Effect, ...] = ()
     exit: tuple[Effect, ...] = ()

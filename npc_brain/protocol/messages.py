@@ -6,10 +6,19 @@ Unknown fields are ignored, wrong types are refused (strict: no string becomes a
 """
 
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from npc_brain.vocabulary import (
+    AudioEncoding,
+    Cause,
+    GameToolKind,
+    Outcome,
+    Phase,
+    ReportedStatus,
+    Source,
+)
 from npc_brain.world.model import Id, Name, Position, Scalar, WorldPatch, WorldSnapshot
 
 PROTOCOL_VERSION = (1, 0)
@@ -123,7 +132,7 @@ class ToolRegister(Body):
     name: ToolName
     description: Annotated[str, Field(min_length=1, max_length=500)]
     parameters: Data = {}
-    kind: Literal["query", "action"]
+    kind: GameToolKind
     timeout_ms: Ms = 10_000
     examples: Annotated[tuple[str, ...], Field(max_length=32)] = ()
     """Things a player may say that ask for this tool."""
@@ -172,7 +181,7 @@ class NpcHear(Body):
     """By when the line must have been said; None takes the NPC's own limit."""
     audio: bytes | None = None
     """How it was said, up to 30 s. 16-bit samples at 16 kHz are as good as any: 32 kB a second."""
-    audio_format: Literal["wav", "pcm_s16", "pcm_f32"] | None = None
+    audio_format: AudioEncoding | None = None
     """A WAV file (when absent), or bare little-endian mono samples."""
     sample_rate_hz: Annotated[int, Field(ge=4_000, le=192_000)] | None = None
     """Of bare samples."""
@@ -209,7 +218,7 @@ class ActionUpdate(Body):
     """What became of an action. Answered by `ok`."""
 
     action_id: Uint
-    status: Literal["accepted", "started", "progress", "done", "failed", "refused", "cancelled"]
+    status: ReportedStatus
     reason: Annotated[str, Field(max_length=200)] = ""
     result: Data = {}
 
@@ -278,7 +287,7 @@ class ModelStatus(BaseModel):
 
     model_config = ConfigDict(frozen=True)
     name: str
-    phase: Literal["starting", "loading", "warming", "ready", "degraded"]
+    phase: Phase
 
 
 @_outbound("welcome")
@@ -301,7 +310,7 @@ class Status(Body):
     With a model server it is told each time that server stops answering, and answers again.
     """
 
-    phase: Literal["starting", "loading", "warming", "ready", "degraded"]
+    phase: Phase
     detail: str = ""
     progress: Annotated[float, Field(ge=0, le=1)]
     features: tuple[str, ...] | None = None
@@ -321,7 +330,7 @@ class TurnStarted(Body):
     """
 
     turn_id: Uint
-    cause: Literal["hear", "action", "state"]
+    cause: Cause
     speaker_id: Id | None = None
 
 
@@ -341,7 +350,7 @@ class TurnLine(Body):
     text: str
     emotion: str = "neutral"
     gesture: str = "none"
-    source: Literal["model", "scripted", "fallback"]
+    source: Source
     choices: tuple[str, ...] = ()
     """Answers offered to the player, from the tool `offer_choices`."""
 
@@ -373,7 +382,7 @@ class TurnEnded(Body):
     """The last message of a turn; exactly one comes."""
 
     turn_id: Uint
-    outcome: Literal["said", "fallback", "cancelled", "silent", "failed"]
+    outcome: Outcome
     detail: str = ""
     tools: tuple[ToolUse, ...] = ()
     timings: TurnTimings

@@ -7,7 +7,7 @@ from typing import Any
 
 from npc_brain.simulation.ground import Ground, cells_apart
 from npc_brain.simulation.world_file import Door
-from npc_brain.tools.spec import ActionStatus
+from npc_brain.vocabulary import ActionStatus
 from npc_brain.world.model import Cell
 
 PROGRESS_INTERVAL_S = 1.0

@@ -22,7 +22,7 @@ from npc_brain.simulation.simulated_world import SimulatedWorld
 from npc_brain.simulation.walking import Update
 from npc_brain.testing.report import TraceEntry
 from npc_brain.testing.scenario import ActionWord, Scenario
-from npc_brain.tools.spec import END_STATUSES
+from npc_brain.vocabulary import END_STATUSES
 
 TICK_S = 0.1
 WALK_LIMIT_S = 300.0

@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError
 
-from npc_brain.decision.events import Outcome, Source
 from npc_brain.errors import DefinitionError, ScenarioError, WorldError
 from npc_brain.files import is_file
 from npc_brain.inference.profile import ModelProfile
@@ -24,6 +23,7 @@ from npc_brain.npc.source import Source as Places
 from npc_brain.patterns import PatternError, compiled
 from npc_brain.simulation.world_file import Character, WorldFile, load_world_file
 from npc_brain.tools.registry import BUILT_INS
+from npc_brain.vocabulary import Outcome, Source
 from npc_brain.world.model import Count, Id, Item, Scalar
 
 VERBS = ("hear", "event", "wait", "action", "give", "go", "attack")

@@ -11,7 +11,8 @@ from typing import Any, get_args
 from npc_brain.clock import Clock
 from npc_brain.errors import ErrorCode, SessionError
 from npc_brain.tools import wording
-from npc_brain.tools.spec import END_STATUSES, ActionStatus, Phrase, Tool
+from npc_brain.tools.spec import Phrase, Tool
+from npc_brain.vocabulary import END_STATUSES, ActionStatus
 from npc_brain.world.world import World
 
 CANCEL_TIMEOUT_S = 5.0

@@ -17,6 +17,7 @@ from npc_brain.tools.spec import (
     refusal,
     usual_variant,
 )
+from npc_brain.vocabulary import GameToolKind
 
 MAX_SCHEMA_DEPTH = 4
 MAX_PROPERTIES = 16
@@ -56,7 +57,7 @@ def custom_tool(
     name: str,
     description: str,
     parameters: dict[str, Any],
-    kind: Literal["query", "action"],
+    kind: GameToolKind,
     timeout_ms: int,
     examples: tuple[str, ...] = (),
 ) -> Tool:

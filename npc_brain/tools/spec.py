@@ -7,7 +7,7 @@ ids that exist now. A tool whose required argument has no legal value is not leg
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -182,12 +182,3 @@ class Tool:
     def answers_in(self, world: World) -> bool:
         """Whether `run` can answer in this world; if not, the engine does, through `tool.call`."""
         return self.run is not None and not (self.needs_nav and world.nav is None)
-
-
-ActionStatus = Literal[
-    "requested", "accepted", "started", "progress",
-    "done", "failed", "refused", "cancelled", "timed_out",
-]  # fmt: skip
-"""The last five end an action; exactly one of them comes."""
-
-END_STATUSES: frozenset[str] = frozenset({"done", "failed", "refused", "cancelled", "timed_out"})

@@ -11,7 +11,7 @@ import npc_brain
 PACKAGE = Path(npc_brain.__file__).parent
 
 LAYERS = (
-    {"errors", "clock", "cache", "event_loop", "plain_text"},
+    {"errors", "clock", "cache", "event_loop", "plain_text", "vocabulary"},
     {"files", "patterns", "schema"},
     {"world", "inference"},
     {"understanding", "servers", "importing"},

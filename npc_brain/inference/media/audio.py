@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from npc_brain.errors import MediaError
-from npc_brain.inference.chat import AudioEncoding
+from npc_brain.vocabulary import AudioEncoding
 
 SAMPLE_RATE_HZ = 16_000
 """What the model hears."""

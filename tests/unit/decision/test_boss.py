@@ -20,7 +20,7 @@ from npc_brain.npc.loader import load_definition
 from npc_brain.simulation.simulated_world import SimulatedWorld
 from npc_brain.simulation.world_file import load_world_file
 from npc_brain.tools.registry import BUILT_INS
-from npc_brain.tools.spec import ActionStatus
+from npc_brain.vocabulary import ActionStatus
 from npc_brain.world.model import Inventory, WorldPatch, WorldSnapshot
 from tests.counts import count
 from tests.npc_files import MIRA, ned

@@ -7,7 +7,7 @@ import pytest
 
 from npc_brain.errors import ErrorCode, WorldError
 from npc_brain.simulation.simulated_world import SimulatedWorld, Update
-from npc_brain.tools.spec import END_STATUSES
+from npc_brain.vocabulary import END_STATUSES
 from npc_brain.world.world import World
 from tests.counts import count
 from tests.unit.simulation.villages import make_village, statuses

@@ -8,7 +8,7 @@ from npc_brain.errors import ErrorCode, SessionError
 from npc_brain.tools.actions import CANCEL_TIMEOUT_S, Action, ActionTracker, outcome_text
 from npc_brain.tools.custom import custom_tool
 from npc_brain.tools.registry import BUILT_INS
-from npc_brain.tools.spec import END_STATUSES, ActionStatus
+from npc_brain.vocabulary import END_STATUSES, ActionStatus
 from tests.unit.tools.village import context
 
 STATUSES = get_args(ActionStatus)

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npc_brain.errors import MediaError
-from npc_brain.inference.chat import AudioEncoding
 from npc_brain.inference.media.audio import (
     audio_features,
     decode_audio,
     num_audio_tokens,
     resample,
 )
+from npc_brain.vocabulary import AudioEncoding
 from tests.media_samples import chirp, wav
 
 

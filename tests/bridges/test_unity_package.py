@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from npc_brain.cli import main
 from tests.bridges.mono import (
     PACKAGE,
     ROOT,
@@ -27,6 +28,8 @@ from tests.bridges.patience import PROGRAM_S
 from tests.counts import count
 
 NPCS = ROOT / "sample_game" / "npcs"
+SAMPLE = PACKAGE / "Samples~" / "Gatehouse"
+WENNA = SAMPLE / "Resources" / "NpcBrainGatehouse" / "wenna.yaml"
 FORBIDDEN = (
     *("System.Reflection", "Activator", "dynamic", "BinaryFormatter", "MakeGenericType", "Emit"),
     *("System.Linq.Expressions", "async", "unsafe", "DllImport", "NetMQ", "Newtonsoft"),
@@ -95,8 +98,17 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     compile_csharp(
         folder / "tests.exe", (STANDALONE / "TestRunner").glob("*.cs"), references=[nunit]
     )
-    sources = [STANDALONE / "Editor" / "Program.cs", STANDALONE / "Components" / "Stage.cs"]
+    stage = STANDALONE / "Components" / "Stage.cs"
+    sources = [STANDALONE / "Editor" / "Program.cs", stage]
     compile_csharp(folder / "editor.exe", sources, references=[*runtime, editor])
+    sample = compile_csharp(
+        folder / "NpcBrain.Samples.Gatehouse.dll",
+        SAMPLE.glob("*.cs"),
+        f"-doc:{folder / 'sample.xml'}",
+        references=runtime,
+    )
+    sources = [STANDALONE / "Gatehouse" / "Program.cs", stage]
+    compile_csharp(folder / "gatehouse.exe", sources, references=[*runtime, sample])
     return Built(folder)
 
 
@@ -105,7 +117,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     "name",
     [
         *("alone", "talk", "action", "state", "tools", "save", "unload", "restart", "cancel"),
-        *("navmesh", "idle"),
+        *("navmesh", "grid", "idle"),
     ],
 )
 def test_components_work_with_a_sidecar(built: Built, name: str) -> None:
@@ -118,6 +130,23 @@ def test_components_work_with_a_sidecar(built: Built, name: str) -> None:
 def test_a_character_speaks_with_the_model(built: Built) -> None:
     run = built.run("components.exe", "model")
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+@needs_mono
+@pytest.mark.parametrize(
+    "model", ["alone", "none", pytest.param("smollm2-135m", marks=pytest.mark.model)]
+)
+def test_the_sample_trades_opens_its_gate_saves_and_loads(
+    built: Built, tmp_path: Path, model: str
+) -> None:
+    run = built.run("gatehouse.exe", str(WENNA), str(tmp_path), model)
+    assert "PLAYED" in run.stdout, run.stdout + run.stderr
+
+
+def test_the_sample_is_small_and_its_npc_file_is_valid() -> None:
+    files = [path for path in SAMPLE.rglob("*") if path.suffix in {".cs", ".yaml", ".md", ".asmdef"}]
+    assert sum(len(path.read_text("utf-8").splitlines()) for path in files) <= 500
+    assert main(["validate", "--tool", "open_gate", str(WENNA)]) == 0
 
 
 @needs_mono

@@ -23,6 +23,7 @@ namespace NpcBrain.Standalone
             { "restart", OutlivesItsSidecar },
             { "cancel", CancelsATurn },
             { "navmesh", AsksTheNavMesh },
+            { "grid", KnowsTheGround },
             { "cycles", PlaysAndStops },
             { "idle", AllocatesNothingWhenIdle },
             { "crowd", KeepsFramesShort },
@@ -360,6 +361,83 @@ namespace NpcBrain.Standalone
             Stage.Until("another", () => result != null);
             Stage.Check(result == "unreachable", result);
             NoComplaints();
+        }
+
+        private static void KnowsTheGround()
+        {
+            const string Guide = "persona: {name: Tim, role: guide, voice: brisk}\n"
+                + "lines:\n  fallback: {default: Eh?}\n"
+                + "  outcome: {find_path: '{steps} steps.', find_path_unreachable: No way.}\n"
+                + "blackboard: {gift: none}\ninitial: idle\n"
+                + "states:\n  idle:\n    tools: [find_path]\n"
+                + "    on: {received: {do: [{set: {gift: event.item}}], to: glad}}\n"
+                + "  glad: {tools: [find_path]}\n";
+            NpcCharacter guide = null;
+            NpcWorld world = null;
+            Stage.Play("none", () =>
+            {
+                GameObject holder = new GameObject("guide");
+                holder.SetActive(false);
+                guide = holder.AddComponent<NpcCharacter>();
+                guide.NpcId = "guide_2";
+                guide.DefinitionFile = new TextAsset(Guide) { name = "guide" };
+                guide.DeadlineSeconds = 120f;
+                holder.SetActive(true);
+                world = new GameObject("World").AddComponent<NpcWorld>();
+                world.TellsScene = false;
+                world.SetNavGrid(6, 1, new byte[] { 1, 1, 1, 1, 1, 1 });
+                world.SetPlace("smithy", "the smithy", new Vector2Int(5, 0));
+                world.SetEntity("guide_2", "Tim", "npc", new Vector2Int(0, 0));
+                world.SetEntity("player", "traveller", "player", new Vector2Int(0, 0));
+                world.SetItem("hat", "hat", Stage.Map("slot", "head"));
+                world.SetInventory(
+                    "guide_2", new Dictionary<string, int> { { "hat", 1 } },
+                    new Dictionary<string, string> { { "head", "hat" } });
+            });
+            Stage.UntilReady(guide);
+            string asked = "Which way is it to the smithy?";
+            Stage.CheckEqual(Answer(guide, asked), "5 steps.", "the way on the grid");
+            world.SetCellCost(new Vector2Int(3, 0), 0);
+            Stage.Frames(1);
+            Stage.CheckEqual(Answer(guide, asked), "No way.", "a wall");
+            world.MoveEntity("guide_2", new Vector2Int(4, 0));
+            world.MoveEntity("player", new Vector2Int(4, 0));
+            Stage.Frames(1);
+            Stage.CheckEqual(Answer(guide, asked), "1 steps.", "behind the wall");
+            guide.SendEvent("received", Stage.Map("item", "apple"));
+            Stage.Until("what came with an event", () => "apple".Equals(guide.Blackboard["gift"]));
+            world.SetNavGraph(
+                new Dictionary<string, Vector3>
+                {
+                    { "bridge", Vector3.zero },
+                    { "bend", new Vector3(0f, 0f, 4f) },
+                    { "forge", new Vector3(7f, 0f, 0f) },
+                },
+                new[] { new NpcNavEdge("bridge", "bend", 4f), new NpcNavEdge("bend", "forge", 8f) });
+            world.SetPlace("smithy", "the smithy", new Vector3(7f, 0f, 0f));
+            world.MoveEntity("guide_2", Vector3.zero);
+            world.MoveEntity("player", Vector3.zero);
+            Stage.Frames(1);
+            Stage.CheckEqual(Answer(guide, asked), "2 steps.", "the way on the graph");
+            world.RemoveItem("hat");
+            world.RemoveInventory("guide_2");
+            world.SetFact("weather", "fog");
+            world.Patch();
+            world.RemoveFact("weather");
+            world.RemovePlace("smithy");
+            world.RemoveEntity("player");
+            world.Sync();
+            NpcMessage pong = null;
+            NpcBrainHost.Instance.Sidecar.Ping(answer => pong = answer);
+            Stage.Until("what came before a pong", () => pong != null);
+            NoComplaints();
+        }
+
+        private static string Answer(NpcCharacter character, string question)
+        {
+            NpcTurn turn = character.Hear(question);
+            Stage.Until("an answer to " + question, () => turn.HasEnded);
+            return turn.Lines[turn.Lines.Count - 1].Text;
         }
 
         private static void PlaysAndStops()

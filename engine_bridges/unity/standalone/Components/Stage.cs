@@ -95,6 +95,11 @@ namespace NpcBrain.Standalone
             }
         }
 
+        public static void CheckEqual(string got, string wanted, string what)
+        {
+            Check(got == wanted, what + ": got " + got + ", wanted " + wanted);
+        }
+
         /// <summary>Whether a process runs still.</summary>
         public static bool IsRunning(int pid)
         {

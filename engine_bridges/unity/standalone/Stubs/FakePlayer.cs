@@ -14,6 +14,7 @@ namespace UnityEngine
         public static readonly List<string> LogLines = new List<string>();
         public static bool IsEditor = true;
         public static string DataPath = "";
+        public static string PersistentDataPath = "";
 
         private static readonly List<GameObject> _objects = new List<GameObject>();
         private static readonly List<Object> _doomed = new List<Object>();
@@ -61,6 +62,8 @@ namespace UnityEngine
             }
             CallAll(running, "Update");
             CallAll(running, "LateUpdate");
+            GUI.Drawn.Clear();
+            CallAll(running, "OnGUI");
             DestroyDoomed();
         }
 
@@ -91,11 +94,6 @@ namespace UnityEngine
         public static void SetAsset(string path, Object asset)
         {
             Resources.Assets[path] = asset;
-        }
-
-        public static void SetPng(Texture2D texture, byte[] png)
-        {
-            texture.Png = png;
         }
 
         public static void SetNavMeshEdge(float edge)

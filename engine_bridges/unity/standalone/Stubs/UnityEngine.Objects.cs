@@ -115,10 +115,12 @@ namespace UnityEngine
     {
     }
 
-    public partial class Transform : Component
+    public class Transform : Component
     {
         public Vector3 position { get; set; }
     }
+
+    public enum PrimitiveType { Sphere = 0, Capsule = 1, Cylinder = 2, Cube = 3 }
 
     public sealed class GameObject : Object
     {
@@ -132,7 +134,14 @@ namespace UnityEngine
             FakePlayer.Add(this);
         }
 
+        public static GameObject CreatePrimitive(PrimitiveType type)
+        {
+            return new GameObject(type.ToString());
+        }
+
         public Transform transform { get; private set; }
+
+        public string tag { get; set; }
 
         public bool activeInHierarchy { get { return _isActive; } }
 

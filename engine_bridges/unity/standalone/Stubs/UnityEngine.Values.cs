@@ -28,7 +28,7 @@ namespace UnityEngine
         public int y { get; set; }
     }
 
-    public partial struct Vector3
+    public struct Vector3
     {
         public float x;
         public float y;
@@ -43,7 +43,19 @@ namespace UnityEngine
 
         public static Vector3 zero { get { return new Vector3(); } }
 
+        public static Vector3 up { get { return new Vector3(0f, 1f, 0f); } }
+
         public float sqrMagnitude { get { return x * x + y * y + z * z; } }
+
+        public static Vector3 operator +(Vector3 left, Vector3 right)
+        {
+            return new Vector3(left.x + right.x, left.y + right.y, left.z + right.z);
+        }
+
+        public static Vector3 operator *(Vector3 vector, float factor)
+        {
+            return new Vector3(vector.x * factor, vector.y * factor, vector.z * factor);
+        }
 
         public static Vector3 operator -(Vector3 left, Vector3 right)
         {
@@ -53,6 +65,13 @@ namespace UnityEngine
         public static float Distance(Vector3 left, Vector3 right)
         {
             return (float)Math.Sqrt((left - right).sqrMagnitude);
+        }
+
+        public static Vector3 MoveTowards(Vector3 current, Vector3 target, float maxDistanceDelta)
+        {
+            float distance = Distance(current, target);
+            return distance <= maxDistanceDelta
+                ? target : current + (target - current) * (maxDistanceDelta / distance);
         }
     }
 
@@ -75,6 +94,8 @@ namespace UnityEngine
             get { return isEditor ? RuntimePlatform.LinuxEditor : RuntimePlatform.LinuxPlayer; }
         }
 
+        public static string persistentDataPath { get { return FakePlayer.PersistentDataPath; } }
+
         public static string dataPath { get { return FakePlayer.DataPath; } }
 
         public static string unityVersion { get { return "2021.3.0f1"; } }
@@ -91,6 +112,8 @@ namespace UnityEngine
     public static class Time
     {
         public static float unscaledTime { get { return (float)FakePlayer.Seconds; } }
+
+        public static float deltaTime { get { return (float)FakePlayer.FrameSeconds; } }
 
         public static float unscaledDeltaTime { get { return (float)FakePlayer.FrameSeconds; } }
 
@@ -128,19 +151,6 @@ namespace UnityEngine
         {
             Object asset;
             return Assets.TryGetValue(path, out asset) ? asset as T : null;
-        }
-    }
-
-    public partial class Texture2D : Object
-    {
-        internal byte[] Png = new byte[0];
-    }
-
-    public static class ImageConversion
-    {
-        public static byte[] EncodeToPNG(this Texture2D texture)
-        {
-            return texture.Png;
         }
     }
 }

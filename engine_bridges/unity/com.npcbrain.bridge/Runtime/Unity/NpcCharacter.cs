@@ -17,8 +17,6 @@ namespace NpcBrain
     [DisallowMultipleComponent]
     public sealed class NpcCharacter : MonoBehaviour
     {
-        private static readonly char[] _separators = { '/', '.' };
-
         [SerializeField]
         [Tooltip("The NPC file (.yaml): who it is, what it says, how its states go.")]
         private TextAsset _definitionFile;
@@ -149,7 +147,7 @@ namespace NpcBrain
             get { return _file != null && _file.Name.Length > 0 ? _file.Name : name; }
         }
 
-        /// <summary>The path of its machine's state, as <c>working/tending_bar</c>.</summary>
+        /// <summary>The state that its machine is in, as <c>tending_bar</c>.</summary>
         public string State { get; private set; }
 
         /// <summary>What its machine last told that it knows.</summary>
@@ -319,8 +317,7 @@ namespace NpcBrain
         {
             Dictionary<string, object> values = new Dictionary<string, object>(Blackboard);
             values["speaker"] = NpcWorld.NameOf(turn.SpeakerId);
-            int end = State.LastIndexOfAny(_separators);
-            return _voice.NextLine(State.Substring(end + 1), turn.SpeakerId, values);
+            return _voice.NextLine(State, turn.SpeakerId, values);
         }
 
         internal void Tell(string type, Dictionary<string, object> body)

@@ -327,14 +327,10 @@ namespace NpcBrain
             _isSynced = false;
         }
 
-        private void Awake()
-        {
-            _watch = new SceneWatch(_changes);
-        }
-
         private void OnEnable()
         {
             _current = this;
+            _watch = new SceneWatch(_changes);
             _host = NpcBrainHost.Instance;
             if (_host != null)
             {

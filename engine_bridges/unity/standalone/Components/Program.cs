@@ -22,6 +22,7 @@ namespace NpcBrain.Standalone
             { "unload", LeavesWithItsScene },
             { "restart", OutlivesItsSidecar },
             { "cancel", CancelsATurn },
+            { "called_off", CallsAnActionOff },
             { "navmesh", AsksTheNavMesh },
             { "grid", KnowsTheGround },
             { "cycles", PlaysAndStops },
@@ -328,6 +329,38 @@ namespace NpcBrain.Standalone
             NpcBrainHost.Instance.Sidecar.Ping(answer => pong = answer);
             Stage.Until("what came before a pong", () => pong != null);
             Stage.Check(numHeard == 0 && numEnds == 1, "silence after it");
+        }
+
+        private static void CallsAnActionOff()
+        {
+            NpcCharacter mira = null;
+            NpcActionRequest walk = null;
+            List<string> calledOff = new List<string>();
+            Stage.Play("none", () =>
+            {
+                mira = Stage.AddCharacter("mira");
+                AddWorld();
+                mira.ActionCancelled += action => calledOff.Add("character " + action.Tool);
+                mira.RegisterTool(NpcTool.Action(
+                    "go_to", "", NpcParameter.Text("target"), (action, target) =>
+                    {
+                        walk = action;
+                        action.CancelRequested += sender =>
+                        {
+                            calledOff.Add("action " + sender.Tool);
+                            sender.Cancel();
+                        };
+                    }));
+            });
+            Stage.UntilReady(mira);
+            NpcTurn asked = mira.Hear("Please go to the smithy.");
+            Stage.Until("an action", () => walk != null);
+            mira.CancelTurn(asked);
+            Stage.Until("a word to the game", () => calledOff.Count == 2);
+            Stage.CheckEqual(string.Join(", ", calledOff.ToArray()), "action go_to, character go_to", "who is told");
+            Stage.Check(walk.Status == NpcActionStatus.Cancelled, "the game broke it off: " + walk.Status);
+            Stage.Frames(20);
+            NoComplaints();
         }
 
         private static void AsksTheNavMesh()

@@ -146,7 +146,7 @@ class WorldError(NpcBrainError):
 
 
 class DefinitionError(NpcBrainError):
-    """An NPC file with mistakes; the message has one `file:line: problem` per line."""
+    """An authored file with mistakes; the message has one `file:line: problem` per line."""
 
     default_code = ErrorCode.BAD_DEFINITION
 

@@ -15,13 +15,14 @@ from npc_brain.decision.fair_thread import FairThread
 from npc_brain.decision.prompt import opening
 from npc_brain.errors import InferenceError
 from npc_brain.inference.chat import Backend, Sense
+from npc_brain.language.language import language
 from npc_brain.npc.expressions import Scope
 from npc_brain.npc.machine import Machine
 from npc_brain.npc.npc import Npc
 from npc_brain.npc.triggers import TriggerMatch, Triggers
 from npc_brain.patterns import compiled
+from npc_brain.tools.registry import STAND_INS
 from npc_brain.understanding.choosing import ToolChooser, masked_examples
-from npc_brain.understanding.examples import TOOL_EXAMPLES
 from npc_brain.understanding.linking import EntityLinker, Mention, Named
 from npc_brain.understanding.matching import Encoder, Match
 from npc_brain.world.world import World
@@ -134,7 +135,7 @@ class Models:
 
     async def use_encoder(self, encoder: Encoder) -> None:
         """Understand with `encoder` from now on; returns once everything is relearned."""
-        examples = [text for _, text in masked_examples(TOOL_EXAMPLES)]
+        examples = [text for _, text in masked_examples(language().examples)]
         for start in range(0, len(examples), _BATCH):  # so that `close` need not wait for all
             await self.run(partial(encoder.learn, examples[start : start + _BATCH]))
         self.encoder = self.sentence_encoder = encoder
@@ -173,11 +174,14 @@ class Models:
         )
         chooser = self._choosers.get(key)
         if chooser is None:
-            labels = [*TOOL_EXAMPLES, *(name for name in own_examples if name not in TOOL_EXAMPLES)]
+            known = language().examples
             examples = {
-                name: (*TOOL_EXAMPLES.get(name, ()), *own_examples.get(name, ())) for name in labels
+                name: (*known.get(name, ()), *own_examples.get(name, ()))
+                for name in {**known, **own_examples}
             }
-            chooser = self._choosers[key] = ToolChooser(self.encoder, examples, linker=linker)
+            chooser = self._choosers[key] = ToolChooser(
+                self.encoder, examples, linker=linker, stand_ins=STAND_INS
+            )
             while len(self._choosers) > MAX_CHOOSERS:
                 self._choosers.popitem(last=False)
         self._choosers.move_to_end(key)

@@ -19,6 +19,9 @@ def _built_ins() -> dict[str, Tool]:
 BUILT_INS: dict[str, Tool] = _built_ins()
 """Every built-in tool by name."""
 
+STAND_INS = {tool.name: tool.stand_ins for tool in BUILT_INS.values() if tool.stand_ins}
+"""By built-in tool, those that answer the same question nearly as well, best first."""
+
 
 class ToolRegistry:
     """Name to tool."""

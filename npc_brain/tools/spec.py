@@ -158,8 +158,9 @@ class Tool:
         needs_nav: Whether `run` needs the world's nav; without one the engine answers.
         can_be_chosen: Whether a model or the encoder chooses it. Not speaking, which is no choice.
         timeout_ms: How long the engine may take, or be silent about an action.
+        stand_ins: Other tools that answer the same question nearly as well, best first.
         examples: Things a player may say that ask for this tool; those of the built-in tools are
-            in `understanding.examples`.
+            among the words of a language.
     """
 
     name: str
@@ -177,6 +178,7 @@ class Tool:
     needs_nav: bool = False
     can_be_chosen: bool = True
     timeout_ms: int = 60_000
+    stand_ins: tuple[str, ...] = ()
     examples: tuple[str, ...] = ()
 
     def answers_in(self, world: World) -> bool:

@@ -16,7 +16,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from npc_brain.understanding.examples import JUST_TALK, STAND_INS
+from npc_brain.language.language import JUST_TALK
 from npc_brain.understanding.lexical import LexicalEncoder
 from npc_brain.understanding.linking import EntityLinker, Mention
 from npc_brain.understanding.matching import Encoder, FloatArray, Match, spans_to_read
@@ -46,7 +46,7 @@ class ToolChooser:
         examples: Mapping[str, Sequence[str]],
         *,
         linker: EntityLinker | None = None,
-        stand_ins: Mapping[str, Sequence[str]] = STAND_INS,
+        stand_ins: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         """Encodes the examples and trains; about a second for 700 new sentences.
 
@@ -58,7 +58,7 @@ class ToolChooser:
             stand_ins: By tool, others to take when it is not legal, best first.
         """
         self._encoder = encoder
-        self._stand_ins = stand_ins
+        self._stand_ins = stand_ins or {}
         self._lexical = LexicalEncoder()
         self._labels = sorted({*examples, JUST_TALK})
         sentences = masked_examples({name: examples.get(name, ()) for name in self._labels}, linker)

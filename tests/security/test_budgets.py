@@ -17,10 +17,10 @@ from npc_brain.decision import hands
 from npc_brain.decision.fair_thread import FairThread
 from npc_brain.importing.catalogue import resolve_model
 from npc_brain.inference.sentence_encoder import SentenceEncoder
+from npc_brain.language.language import language
 from npc_brain.protocol.codec import decode
 from npc_brain.protocol.messages import Direction
 from npc_brain.understanding.choosing import ToolChooser
-from npc_brain.understanding.examples import TOOL_EXAMPLES
 from npc_brain.understanding.linking import EntityLinker, Named
 from npc_brain.world.limit import SearchLimit
 from npc_brain.world.model import Entity, NavEdge, NavGraph, NavGrid, Place, Position, WorldSnapshot
@@ -169,13 +169,13 @@ LINES = {
 def test_a_long_line_costs_no_more_than_a_short_one() -> None:
     """A line of 2,000 characters cost 4 s of processor time on an old processor."""
     encoder = SentenceEncoder(resolve_model("minilm-l6"), cache_size=0)
-    chooser = ToolChooser(encoder, {name: texts[:2] for name, texts in TOOL_EXAMPLES.items()})
+    chooser = ToolChooser(encoder, {name: texts[:2] for name, texts in language().examples.items()})
     rng = random.Random(1)
     names = ["".join(rng.choices("abcdefghijklmnop", k=7)) for _ in range(500)]
     linker = EntityLinker([Named(name, "item", (f"{name} of the king",)) for name in names])
 
     def understand(text: str) -> None:
-        chooser.choose(text, linker.find(text), list(TOOL_EXAMPLES))
+        chooser.choose(text, linker.find(text), list(language().examples))
 
     understand("Where is the mill?")
     limit_s = LINE_S * cpu_slowness()

@@ -8,9 +8,10 @@ import yaml
 
 from npc_brain.importing.catalogue import resolve_model
 from npc_brain.inference.sentence_encoder import SentenceEncoder
+from npc_brain.language.language import JUST_TALK, language
+from npc_brain.tools.registry import STAND_INS
 from npc_brain.understanding.arguments import Missing, fill
 from npc_brain.understanding.choosing import ToolChooser
-from npc_brain.understanding.examples import JUST_TALK, TOOL_EXAMPLES
 from npc_brain.understanding.lexical import LexicalEncoder
 from npc_brain.understanding.linking import EntityLinker
 from npc_brain.understanding.matching import Encoder, Match
@@ -23,6 +24,7 @@ LINES: dict[str, list[Line]] = yaml.safe_load(
     (Path(__file__).parent / "lines.yaml").read_text("utf-8")
 )
 PARTS = ["dev", "test", "blind", "fresh", "final"]
+EXAMPLES = language().examples
 LINKER = EntityLinker(NAMED)
 
 
@@ -32,7 +34,7 @@ def chooser() -> ToolChooser:
 
 
 def _chooser(encoder: Encoder) -> ToolChooser:
-    return ToolChooser(encoder, TOOL_EXAMPLES, linker=LINKER)
+    return ToolChooser(encoder, EXAMPLES, linker=LINKER, stand_ins=STAND_INS)
 
 
 def _choose(chooser: ToolChooser, line: Line) -> Match:
@@ -101,7 +103,7 @@ def test_spelling_alone_still_helps() -> None:
 
 def test_lines_are_kept_apart_from_the_examples() -> None:
     """No held-out line of more than three words is an example, names and punctuation aside."""
-    examples = {_bare(sentence) for group in TOOL_EXAMPLES.values() for sentence in group}
+    examples = {_bare(sentence) for group in EXAMPLES.values() for sentence in group}
     for part in PARTS[1:]:
         shared = [line["text"] for line in LINES[part] if _bare(line["text"]) in examples]
         assert [text for text in shared if len(text.split()) > 3] == []
@@ -118,4 +120,4 @@ def _bare(text: str) -> str:
 def test_there_are_enough_lines_of_every_kind() -> None:
     assert len(LINES["test"]) >= 100
     kinds = {tool for line in LINES["test"] for tool in _wanted_tools(line)}
-    assert kinds >= set(TOOL_EXAMPLES) - {"offer_choices"}
+    assert kinds >= set(EXAMPLES) - {"offer_choices"}

@@ -12,7 +12,7 @@ PACKAGE = Path(npc_brain.__file__).parent
 
 LAYERS = (
     {"errors", "clock", "cache", "event_loop", "plain_text", "vocabulary"},
-    {"files", "patterns", "schema"},
+    {"files", "patterns", "schema", "language"},
     {"world", "inference"},
     {"understanding", "servers", "importing"},
     {"tools"},

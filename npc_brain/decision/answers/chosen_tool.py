@@ -5,11 +5,11 @@ from typing import Any
 
 from npc_brain.decision.answer import Answer, Pass, Tell, Why
 from npc_brain.decision.view import TurnView
+from npc_brain.language.language import JUST_TALK
 from npc_brain.schema.marks import ref_of
 from npc_brain.tools.narrow import legal_schema
 from npc_brain.tools.spec import Tool
 from npc_brain.understanding.arguments import Missing, fill
-from npc_brain.understanding.examples import JUST_TALK
 from npc_brain.understanding.linking import Mention
 from npc_brain.understanding.trading import Money
 from npc_brain.world.world import World

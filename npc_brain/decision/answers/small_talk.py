@@ -2,9 +2,9 @@
 
 from npc_brain.decision.answer import Answer, Pass, Say, Speak, Why
 from npc_brain.decision.view import TurnView
+from npc_brain.language.language import language
 from npc_brain.npc.effects import pick_line
 
-GREETINGS = ("Hello!", "Good evening.", "Hi there!", "Greetings.", "Well met.")
 MIN_GREETING_LIKENESS = 0.6
 
 
@@ -19,7 +19,7 @@ async def small_talk(view: TurnView) -> Answer | Pass:
     if greeting:
         if not has_model:
             return Say(greeting, why=why)
-        likeness = await view.models.likeness(npc, view.text, GREETINGS)
+        likeness = await view.models.likeness(npc, view.text, language().talk.greetings)
         why = {**why, "likeness": likeness, "min": MIN_GREETING_LIKENESS}
         if likeness >= MIN_GREETING_LIKENESS:
             return Say(greeting, why=why)

@@ -43,4 +43,5 @@ TOOL = Tool(
     run=in_time(_run),
     needs_nav=True,
     timeout_ms=5_000,
+    stand_ins=("distance",),
 )

@@ -24,4 +24,5 @@ TOOL = Tool(
     arguments=CountArguments,
     schema=schema_of(CountArguments),
     run=_run,
+    stand_ins=("inventory_find",),
 )

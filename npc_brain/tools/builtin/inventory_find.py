@@ -45,4 +45,5 @@ TOOL = Tool(
     arguments=FindArguments,
     schema=schema_of(FindArguments),
     run=_run,
+    stand_ins=("inventory_count",),
 )

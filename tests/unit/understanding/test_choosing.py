@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from npc_brain.language.language import JUST_TALK, language
+from npc_brain.tools.registry import STAND_INS
 from npc_brain.understanding.choosing import ToolChooser
-from npc_brain.understanding.examples import JUST_TALK, TOOL_EXAMPLES
 from npc_brain.understanding.lexical import LexicalEncoder
 from npc_brain.understanding.linking import EntityLinker, Named
 
@@ -16,8 +17,9 @@ LINKER = EntityLinker(
         Named("ale", "item", ("ale",)),
     ]
 )
-EVERY_TOOL = frozenset(TOOL_EXAMPLES) - {JUST_TALK}
-CHOOSER = ToolChooser(LexicalEncoder(), TOOL_EXAMPLES)
+EXAMPLES = language().examples
+EVERY_TOOL = frozenset(EXAMPLES) - {JUST_TALK}
+CHOOSER = ToolChooser(LexicalEncoder(), EXAMPLES, stand_ins=STAND_INS)
 
 
 def choose(text: str, legal: frozenset[str] = EVERY_TOOL, chooser: ToolChooser = CHOOSER) -> str:
@@ -77,7 +79,7 @@ def test_the_match_tells_which_clause_asked() -> None:
 
 
 def test_own_examples_teach_a_new_tool_and_are_masked() -> None:
-    examples = {**TOOL_EXAMPLES, "grind": ("Grind some ale for me at the mill", "Start grinding")}
+    examples = {**EXAMPLES, "grind": ("Grind some ale for me at the mill", "Start grinding")}
     chooser = ToolChooser(LexicalEncoder(), examples, linker=LINKER)
     assert choose("start grinding", EVERY_TOOL | {"grind"}, chooser) == "grind"
     assert choose("Grind some ale at the chandlery", EVERY_TOOL | {"grind"}, chooser) == "grind"

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from npc_brain.cli import bridge_parts, file_reference
+from npc_brain.cli import bridge_parts, file_reference, tool_reference
 from npc_brain.errors import UsageError
 from npc_brain.npc.definition import NpcDefinition
 from npc_brain.protocol import reference
@@ -33,7 +33,9 @@ def _tables(tables: Mapping[str, str]) -> Parts:
 
 PARTS: Mapping[Path, Callable[[], Parts]] = {
     SCHEMAS / "protocol.md": lambda: _tables(reference.tables()),
-    Path("docs/npc_files.md"): lambda: _tables(file_reference.tables()),
+    Path("docs/npc_files.md"): lambda: _tables(
+        {**file_reference.tables(), "tools": tool_reference.table()}
+    ),
     _GODOT / "transport/message_check.gd": lambda: {"messages": bridge_parts.godot_messages()},
     _GODOT / "nodes/npc_methods.gd": lambda: {"tools": bridge_parts.godot_tools()},
     _UNITY / "Unity/NpcTool.cs": lambda: {"tools": bridge_parts.unity_tools()},

@@ -1,0 +1,110 @@
+"""The recipes of CONTRIBUTING.md, followed on a copy of the tree."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+COPIED = ("npc_brain", "schemas", "docs", "engine_bridges")
+"""The product, and what is generated from it."""
+NOT_COPIED = shutil.ignore_patterns("__pycache__", ".godot", "bin", "obj")
+
+SCENARIO = """\
+name: The NPC drops what it is told to
+given:
+  npc: ned
+  engine: {inventory_drop: done}
+steps:
+  - hear: Put that ale down!
+    expect:
+      tools: [{tool: inventory_drop, args: {item: ale}, ok: true}]
+      actions: [{tool: inventory_drop, args: {item: ale, count: 1}}]
+      states: [idle]
+      line: {contains: "There, on the ground: 1 ale."}
+  - hear: Throw away nine ales.
+    expect:
+      tools: [{tool: inventory_drop, ok: false, reason: too_few}]
+      line: {contains: I don't have that many.}
+"""
+NPC = """\
+persona: {name: Ned, role: villager}
+lines: {fallback: {default: Hm.}}
+inventory: {ale: 3}
+initial: busy
+states:
+  busy: {tools: [inventory_list, inventory_give, inventory_drop], on: {dropped_item: idle}}
+  idle: {tools: [inventory_drop]}
+"""
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A copy of the parts of the tree that a recipe may touch."""
+    for name in COPIED:
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=NOT_COPIED)
+    return tmp_path
+
+
+def snippets(recipe: str) -> dict[Path, str]:
+    """The files that a recipe creates: a path at the start of a step, then their content."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    _, _, section = text.partition(f"### {recipe}\n")
+    section = re.split(r"^##", section, maxsplit=1, flags=re.MULTILINE)[0]
+    steps = re.findall(r"^\d\. `([^`]+)`:.*?^   ```\w+\n(.*?)^   ```", section, re.M | re.S)
+    return {Path(path): textwrap.dedent(content) for path, content in steps}
+
+
+def contents(root: Path) -> dict[Path, str]:
+    """The hash of every file under `root` that is not made by running it."""
+    return {
+        path.relative_to(root): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in root.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def run(root: Path, *args: str) -> str:
+    """What `npc-brain ARGS` prints in the copy; it has to succeed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "npc_brain", *args],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_a_tool_is_two_files(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Chosen without a model, carried out by the game, spoken of with its own lines."""
+    before = contents(tree)
+    files = snippets("Add a tool")
+    assert sorted(files) == [
+        Path("npc_brain/language/en/tools/inventory_drop.yaml"),
+        Path("npc_brain/tools/builtin/inventory_drop.py"),
+    ]
+    for path, content in files.items():
+        (tree / path).write_text(content, encoding="utf-8")
+    generated = {Path(line) for line in run(tree, "schema", "export").splitlines()}
+    assert generated == {
+        Path("docs/npc_files.md"),
+        Path("engine_bridges/godot/addons/npc_brain/nodes/npc_methods.gd"),
+        Path("engine_bridges/unity/com.npcbrain.bridge/Runtime/Unity/NpcTool.cs"),
+    }
+    game = tmp_path_factory.mktemp("game")
+    (game / "npcs").mkdir()
+    (game / "npcs" / "ned.yaml").write_text(NPC, encoding="utf-8")
+    (game / "drop.scenario.yaml").write_text(SCENARIO, encoding="utf-8")
+    run(tree, "test", str(game))
+    after = contents(tree)
+    touched = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
+    assert touched == {*files} | generated

@@ -4,13 +4,12 @@ import logging
 from collections.abc import Awaitable, Sequence
 from functools import partial
 
-from npc_brain.decision.answer import Answer, FallBack, Pass, Say, Speak, Tell
+from npc_brain.decision.answer import Answer, FallBack, Say, Speak, Tell
 from npc_brain.decision.aside import is_harmless
 from npc_brain.decision.call_outcome import CallOutcome
 from npc_brain.decision.mailbox import Event
 from npc_brain.decision.outcome_lines import outcome_lines, values_of
 from npc_brain.decision.speech import run_agent_loop, speak, speak_of_outcome
-from npc_brain.decision.turn import Turn
 from npc_brain.decision.view import TurnView
 from npc_brain.errors import InferenceError
 from npc_brain.inference.chat import Backend, FunctionCall, FunctionSchema
@@ -25,16 +24,10 @@ MIN_LIKENESS = 0.45
 _log = logging.getLogger(__name__)
 
 
-def set_emotion(turn: Turn, decided: Answer | Pass) -> None:
-    """Let the rest of the line have the emotion that was decided on, if any."""
-    if decided.emotion is not None:
-        turn.utterance.emotion = decided.emotion
-
-
 async def deliver(view: TurnView, answer: Answer) -> None:
     """Say what was decided on. Raises TimeoutError when the deadline has passed."""
     turn = view.turn
-    set_emotion(turn, answer)
+    turn.feel(answer.emotion)
     match answer:
         case Say():
             turn.say(answer.text, answer.source)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from npc_brain.decision.answer import Answer, Considered, FallBack, Pass, Say, Tell
 from npc_brain.decision.answers import ANSWERERS
-from npc_brain.decision.deliver import deliver, set_emotion
+from npc_brain.decision.deliver import deliver
 from npc_brain.decision.mailbox import Event
 from npc_brain.decision.prompt import UNHEARD
 from npc_brain.decision.view import TurnView
@@ -20,7 +20,7 @@ async def respond(view: TurnView) -> None:
     elif request.outcome is not None:
         answer = Tell(request.outcome, emotion=emotion)
     else:
-        view.turn.utterance.emotion = emotion
+        view.turn.feel(emotion)
         view, answer = await _answer(await _hear(view))
     await deliver(view, answer)
     view.actor.run_machine()
@@ -46,7 +46,6 @@ async def _answer(view: TurnView) -> tuple[TurnView, Answer]:
         view.turn.trace.append(Considered(answerer.__name__, decided))
         if not isinstance(decided, Pass):
             return view, decided
-        set_emotion(view.turn, decided)
-        view.actor.run_machine()
+        view.turn.feel(decided.emotion)
         view = replace(view, instruction=decided.instruction or view.instruction)
     return view, FallBack()

@@ -5,24 +5,21 @@ through its `EnginePort` what NPCs do and say. The sidecar's sessions put it on 
 scenarios use it as it is. All calls come from one event loop, and none of them blocks it.
 """
 
-import asyncio
 import logging
-from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from npc_brain.clock import Clock
 from npc_brain.decision.actor import Actor
 from npc_brain.decision.context import StageContext
-from npc_brain.decision.events import EnginePort, StageEvent, StateChanged, TurnEnded
+from npc_brain.decision.events import EnginePort, StateChanged
 from npc_brain.decision.mailbox import Event, TurnRequest
 from npc_brain.decision.models import Models
 from npc_brain.decision.prompt import shown_text
-from npc_brain.decision.respond import respond
 from npc_brain.decision.roster import Roster
 from npc_brain.decision.tool_calls import ToolCalls
 from npc_brain.decision.turn import Turn
-from npc_brain.decision.view import TurnView
+from npc_brain.decision.turns import Turns
 from npc_brain.errors import ErrorCode, NpcBrainError, SessionError
 from npc_brain.inference.chat import Picture, Sound
 from npc_brain.inference.media.audio import num_audio_tokens
@@ -36,9 +33,6 @@ from npc_brain.vocabulary import ActionStatus
 from npc_brain.world.model import Position, Scalar, WorldPatch, WorldSnapshot
 from npc_brain.world.world import World
 
-OWN_DEADLINE_S = 10.0
-"""How long an NPC may take for a line that nobody waits for."""
-
 _log = logging.getLogger(__name__)
 
 
@@ -47,6 +41,7 @@ class Stage:
 
     Attributes:
         roster: The NPCs; saves and loads them.
+        turns: Those under way, and how many there were.
     """
 
     def __init__(
@@ -72,14 +67,8 @@ class Stage:
         self._context = StageContext(port, models, clock)
         self._calls = ToolCalls(self._context)
         self.roster = Roster(self._context, self._calls, max_npcs=max_npcs, seed=seed)
+        self.turns = Turns(self._context, self._calls, max_queued=max_queued_turns)
         self._clock = clock
-        self._max_queued_turns = max_queued_turns
-        self._turns: dict[int, Turn] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._last_turn_id = 0
-        self.num_turns = 0
-        self.num_fallbacks = 0
-        self.first_token_ms: deque[int] = deque(maxlen=1000)
 
     # --- the world ---------------------------------------------------------------------------
 
@@ -142,9 +131,9 @@ class Stage:
         self.roster.put(actor)
         step = npc.start(self.world, self._clock.now_s())
         actor.take_step(step)
-        self._begin_requested(actor)
+        self.turns.begin_requested(actor)
         examples = self._context.own_examples(npc)
-        self._in_background(self._context.models.prepare(npc, examples, lambda: self.world))
+        self.turns.in_background(self._context.models.prepare(npc, examples, lambda: self.world))
         first = step.transitions[0]
         return StateChanged(first.from_state, first.to_state, first.event, npc.blackboard.to_json())
 
@@ -163,18 +152,18 @@ class Stage:
         speaker_id = by if isinstance(by, str) and self.world.entity(by) else None
         before = actor.npc.state.name
         actor.raise_event(Event(event, data=data, speaker_id=speaker_id))
-        self._begin_requested(actor)
+        self.turns.begin_requested(actor)
         if actor.npc.state.name != before and actor.npc.node.mind == "scripted":
             for turn in list(actor.turns.values()):
                 if turn.request.cause == "hear":
-                    self._call_off(turn, f"interrupted by {event}")
+                    self.turns.call_off(turn, f"interrupted by {event}")
 
     # --- turns -------------------------------------------------------------------------------
 
     @property
     def is_idle(self) -> bool:
         """Whether no turn is under way or waiting."""
-        return not self._turns
+        return not self.turns
 
     def hear(
         self,
@@ -196,15 +185,10 @@ class Stage:
         actor = self.roster.get(npc_id)
         text = plain_text(text)
         sound = self._audible(sound, text)
-        if len(self._turns) >= self._max_queued_turns:
-            raise SessionError(
-                f"{len(self._turns)} turns are waiting, the limit is {self._max_queued_turns}",
-                code=ErrorCode.TOO_MANY_QUEUED,
-                hint="wait for turns to end, or cancel some",
-                retryable=True,
-            )
+        self.turns.check_room()
         limit_s = (deadline_ms or actor.npc.definition.deadline_ms) / 1000
-        return self._begin(actor, TurnRequest("hear", speaker_id, text, sound), limit_s, priority)
+        request = TurnRequest("hear", speaker_id, text, sound)
+        return self.turns.begin(actor, request, limit_s, priority)
 
     def see(self, npc_id: str, speaker_id: str, picture: Picture, caption: str = "") -> None:
         """Show an NPC a picture; it stands before what is said to it next.
@@ -242,15 +226,11 @@ class Stage:
 
         Raises SessionError (`unknown_turn`) when it is not under way.
         """
-        turn = self._turns.get(turn_id)
-        if turn is None:
-            raise SessionError(f"no turn {turn_id} is under way", code=ErrorCode.UNKNOWN_TURN)
-        self._call_off(turn)
+        self.turns.call_off(self.turns.get(turn_id))
 
     def cancel_all_turns(self, detail: str) -> None:
         """End all turns, as when the connection is lost; actions stay as they are."""
-        for turn in list(self._turns.values()):
-            turn.cancel(detail)
+        self.turns.cancel_all(detail)
 
     # --- what the engine says ----------------------------------------------------------------
 
@@ -316,56 +296,18 @@ class Stage:
     async def close(self) -> None:
         """End everything."""
         self.roster.close()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.turns.close()
         self.roster.close_store()
         self.world = World.empty()
 
     # --- inside ------------------------------------------------------------------------------
-
-    def _begin(self, actor: Actor, request: TurnRequest, limit_s: float, priority: int = 0) -> Turn:
-        self._last_turn_id += 1
-        self.num_turns += 1
-        npc_id = actor.npc.npc_id
-        turn = Turn(
-            self._last_turn_id,
-            actor.npc,
-            request,
-            self._context,
-            notify=lambda event: self._told(actor, event),
-            deadline_s=self._clock.now_s() + limit_s,
-            priority=priority,
-        )
-        actor.turns[turn.turn_id] = self._turns[turn.turn_id] = turn
-        turn.task = self._in_background(turn.run(actor.queue, lambda: self._respond(actor, turn)))
-        _log.debug("turn %d of %s: %s", turn.turn_id, npc_id, request.cause)
-        return turn
-
-    def _begin_requested(self, actor: Actor) -> None:
-        """Begin the turns that an NPC's machine has asked for."""
-        requests = actor.mailbox.requests
-        while requests and not actor.is_gone:
-            turn = self._begin(actor, requests.popleft(), OWN_DEADLINE_S)
-            self._context.port.notify(actor.npc.npc_id, turn.started)
-
-    async def _respond(self, actor: Actor, turn: Turn) -> None:
-        try:
-            await respond(TurnView(turn, actor, self._context, self._calls))
-        finally:
-            self._begin_requested(actor)
-
-    def _call_off(self, turn: Turn, detail: str = "") -> None:
-        """Cancel a turn and what it has begun."""
-        turn.cancel(detail)
-        self._calls.call_off(turn.npc.npc_id, lambda action: action.turn_id == turn.turn_id)
 
     def _take_end(self, action: Action) -> None:
         """Let an NPC's machine react to the end of an action, if it has come."""
         actor = self.roster.actors.get(action.npc_id)
         if actor is not None and action.is_ended:
             actor.run_machine()
-            self._begin_requested(actor)
+            self.turns.begin_requested(actor)
 
     def _tick(self, actor: Actor) -> None:
         try:
@@ -379,30 +321,10 @@ class Stage:
     def _let_time_pass(self, actor: Actor) -> None:
         if actor.mailbox.events:
             actor.run_machine()
-        if not actor.turns:
-            step = actor.npc.tick(self.world, self._clock.now_s())
-            if step is not None:
-                actor.take_step(step)
-        self._begin_requested(actor)
-
-    def _told(self, actor: Actor, event: StageEvent) -> None:
-        """Pass on what a turn tells, and let go of it after its end."""
-        if isinstance(event, TurnEnded):
-            actor.turns.pop(event.turn_id, None)
-            self._turns.pop(event.turn_id, None)
-            try:
-                self._count(event)
-            except Exception:
-                _log.exception("turn %d is not counted", event.turn_id)
-        self._context.port.notify(actor.npc.npc_id, event)
-
-    def _count(self, ended: TurnEnded) -> None:
-        self.num_fallbacks += ended.outcome == "fallback"
-        if ended.timings.first_token_ms:
-            self.first_token_ms.append(ended.timings.first_token_ms)
-
-    def _in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+        self.turns.begin_requested(actor)
+        if actor.turns:
+            return
+        step = actor.npc.tick(self.world, self._clock.now_s())
+        if step is not None:
+            actor.take_step(step)
+            self.turns.begin_requested(actor)

@@ -108,6 +108,11 @@ class Turn:
             except IndiscreetLineError:  # what was filled in
                 self.say(LAST_RESORT, "fallback")
 
+    def feel(self, emotion: str | None) -> None:
+        """Let the line have this emotion from now on; None leaves it as it is."""
+        if emotion is not None:
+            self.utterance.emotion = emotion
+
     def used(self, outcome: CallOutcome) -> None:
         """Note a call and what came of it; some calls only say how the line is spoken."""
         result, utterance = outcome.result, self.utterance

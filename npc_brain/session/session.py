@@ -295,12 +295,12 @@ class StageSession:
             uptime_ms=m.as_uint((self._clock.now_s() - self._started_s) * 1000),
             num_sessions=self._num_sessions(),
             num_npcs=len(stage.npc_ids),
-            num_turns=stage.num_turns,
-            num_fallbacks=stage.num_fallbacks,
+            num_turns=stage.turns.num_begun,
+            num_fallbacks=stage.turns.num_fallbacks,
             num_prompt_tokens=m.as_uint(stats.num_prompt_tokens),
             num_cached_tokens=m.as_uint(stats.num_cached_tokens),
             num_completion_tokens=m.as_uint(stats.num_completion_tokens),
-            first_token_ms_p50=m.as_uint(median(stage.first_token_ms or (0,))),
+            first_token_ms_p50=m.as_uint(median(stage.turns.first_token_ms or (0,))),
             tokens_per_s=rate if isfinite(rate) else 0.0,
         )
 

@@ -63,4 +63,5 @@ async def _react(view: TurnView, reaction: Reaction, why: Why) -> Answer | Pass:
         return Say(text, why=why, emotion=emotion)
     if outcome is not None:
         return Tell(outcome, why=why, emotion=emotion)
+    actor.run_machine()
     return Pass(reaction.heard.prompt, why=why, emotion=emotion)

@@ -75,7 +75,7 @@ async def test_a_sound_is_heard() -> None:
         )
         reply = ask(session, heard)
         assert isinstance(reply, m.TurnStarted)
-        [turn] = session.stage._turns.values()
+        [turn] = session.stage.turns._open.values()
     assert turn.request.sound == Sound(AUDIO, "pcm_s16", 16_000)
 
 

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from npc_brain.clock import MonotonicClock
-from npc_brain.decision import stage as stage_module
 from npc_brain.decision import turn as turn_module
+from npc_brain.decision import turns as turns_module
 from npc_brain.decision.call_outcome import CallOutcome
 from npc_brain.decision.models import Models
 from npc_brain.decision.stage import Stage
 from npc_brain.decision.turn import Turn
+from npc_brain.decision.turns import Turns
 from npc_brain.decision.utterance import Utterance
 from npc_brain.inference.chat import (
     BackendStats,
@@ -128,7 +129,7 @@ def failing_at(
 
 
 COLLABORATORS: dict[str, tuple[Any, str]] = {
-    "the response": (stage_module, "respond"),
+    "the response": (turns_module, "respond"),
     "the transcript": (Transcript, "add"),
     "the NPC's values": (Npc, "values"),
     "the fallback line": (turn_module, "fallback_line"),
@@ -136,7 +137,7 @@ COLLABORATORS: dict[str, tuple[Any, str]] = {
     "closing the line": (Utterance, "close"),
     "the message": (session_module, "_as_body"),
     "the wire": (Game, "send"),
-    "the counters": (Stage, "_count"),
+    "the counters": (Turns, "_count"),
     "falling back": (Turn, "fall_back"),
 }
 ERRORS: tuple[Callable[[], BaseException], ...] = (

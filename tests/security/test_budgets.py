@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from npc_brain.clock import MonotonicClock
-from npc_brain.decision import hands
+from npc_brain.decision import tool_calls
 from npc_brain.decision.fair_thread import FairThread
 from npc_brain.importing.catalogue import resolve_model
 from npc_brain.inference.sentence_encoder import SentenceEncoder
@@ -105,7 +105,7 @@ async def test_a_turn_that_ends_stops_its_search(monkeypatch: pytest.MonkeyPatch
             limit.check()
 
     monkeypatch.setattr(Navigator, "path_to_reach", search)
-    monkeypatch.setattr(hands, "SEARCH_S", math.inf)
+    monkeypatch.setattr(tool_calls, "SEARCH_S", math.inf)
     async with playing(ned(GUIDE), world=wide_world(comb(9)), clock=MonotonicClock()) as play:
         try:
             turn = play.hear("ned", "Where is the mill?")

@@ -14,7 +14,6 @@ from typing import Any
 import msgpack
 import pytest
 from pydantic import BaseModel
-from tests.unit.sample_game.test_bridge import Village
 
 from npc_brain.errors import ErrorCode, NpcBrainError, SessionError
 from npc_brain.memory.store import MAX_MEMORIES
@@ -28,6 +27,7 @@ from npc_brain.simulation.world_file import load_world_file
 from tests.counts import count
 from tests.pace import until
 from tests.security.wire import Wire
+from tests.unit.demo.test_bridge import Village
 from tests.unit.simulation.villages import make_village
 
 # --- the game's world ----------------------------------------------------------------------------

@@ -266,30 +266,27 @@ class ToolCalls:
     def _tell(self, action: Action) -> None:
         """Pass on how an action stands: to the turn that waits for it, its end to the machine."""
         news = self._news.get(action.action_id)
-        if news is None and not action.is_ended:
+        mailbox = self._context.mailboxes.get(action.npc_id) if action.is_ended else None
+        if action.is_called_off:
+            mailbox = None
+        is_unspoken = action.action_id in self._unspoken
+        speaker_id = self._unspoken.pop(action.action_id, None) if action.is_ended else None
+        if news is None and mailbox is None:
             return
         tool = self._context.tools.get(action.tool)
         outcome = action_outcome(tool, action, self._context.world)
-        if action.is_ended:
-            self._post_end(action, outcome, is_awaited=news is not None)
         if news is not None:
             news.put_nowait(outcome)
-
-    def _post_end(self, action: Action, outcome: CallOutcome, *, is_awaited: bool) -> None:
-        is_unspoken = action.action_id in self._unspoken
-        speaker_id = self._unspoken.pop(action.action_id, None)
-        mailbox = self._context.mailboxes.get(action.npc_id)
-        if mailbox is None or action.is_called_off:
-            return
-        is_told = is_unspoken and not is_awaited and action.status != "cancelled"
-        mailbox.events.append(
-            call_ended(
-                outcome,
-                speaker_id,
-                to_tell=outcome if is_told else None,
-                to_remember=outcome.result.text if action.is_cancelling else "",
+        if mailbox is not None:
+            is_told = is_unspoken and news is None and action.status != "cancelled"
+            mailbox.events.append(
+                call_ended(
+                    outcome,
+                    speaker_id,
+                    to_tell=outcome if is_told else None,
+                    to_remember=outcome.result.text if action.is_cancelling else "",
+                )
             )
-        )
 
 
 def _checked(call: Call, ctx: ToolContext) -> Arguments | CallOutcome:

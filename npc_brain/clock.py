@@ -21,7 +21,7 @@ class MonotonicClock:
 
 
 class FakeClock:
-    """A clock that moves only when told to."""
+    """A clock that only advances on request."""
 
     def __init__(self, start_s: float = 0.0) -> None:
         self._now_s = start_s

@@ -2,8 +2,8 @@
 
 Two kinds of failure are never mixed. What the model or the player should hear (an item is missing,
 there is no path) is a value, a refused `ToolResult`. What breaks a contract is an exception from
-this module: it has a stable `code` (listed in `schemas/protocol.md`), says what was got, what was
-wanted and where, and carries a `hint` for the person who can mend it.
+this module: it has a stable `code` (listed in `schemas/protocol.md`), says what was received, what
+was expected and where, and has a `hint` for the person who can fix it.
 """
 
 from enum import StrEnum
@@ -13,11 +13,11 @@ class ErrorCode(StrEnum):
     """Every code that an `error` message can carry. Codes are a contract: add, never rename."""
 
     BAD_FRAME = "bad_frame"
-    """Not one msgpack map in one frame, or a map without a valid `type` and `id`."""
+    """The frame is not one msgpack map, or the map has no valid `type` and `id`."""
     TOO_LARGE = "too_large"
-    """Longer than `limits.max_message_bytes` of `welcome`."""
+    """The message is longer than `limits.max_message_bytes` in `welcome`."""
     TOO_DEEP = "too_deep"
-    """Nested deeper than `limits.max_depth`."""
+    """The message is nested deeper than `limits.max_depth`."""
     TOO_MANY_QUEUED = "too_many_queued"
     """More turns or messages are waiting than `limits` allows; try again later."""
     UNKNOWN_TYPE = "unknown_type"
@@ -25,61 +25,61 @@ class ErrorCode(StrEnum):
     BAD_BODY = "bad_body"
     """The body does not fit the message's schema."""
     REPEATED_ID = "repeated_id"
-    """The message `id` did not rise; the message was not acted upon again."""
+    """The message `id` did not increase; the message was ignored."""
     HELLO_FIRST = "hello_first"
-    """Anything but `hello` before the session began."""
+    """Something other than `hello` was sent before the session began."""
     BAD_TOKEN = "bad_token"
     """The token of `hello` is missing or wrong."""
     BAD_PROTOCOL = "bad_protocol"
     """The client speaks another major version of the protocol."""
     UNKNOWN_SESSION = "unknown_session"
-    """`hello.resume` names a session that has expired or never was; none was started."""
+    """`hello.resume` names a session that has expired or never existed; none was started."""
     TOO_MANY_SESSIONS = "too_many_sessions"
-    """The sidecar serves as many sessions as it may."""
+    """The sidecar already serves the maximum number of sessions."""
     RESYNC = "resync"
-    """A `world.patch` does not build on the revision held; send `world.sync`."""
+    """A `world.patch` is not based on the current revision; send `world.sync`."""
     BAD_WORLD = "bad_world"
     """A snapshot or patch contradicts itself, for example an inventory of an unknown item."""
     BAD_TOOL = "bad_tool"
-    """A registered tool has a bad name, a schema not understood, or a name already taken."""
+    """A registered tool has an invalid or taken name, or a schema that is not supported."""
     UNKNOWN_NPC = "unknown_npc"
-    """No NPC of that id is spawned in this session."""
+    """There is no NPC with this id in the session."""
     DUPLICATE_NPC = "duplicate_npc"
-    """An NPC of that id is spawned already."""
+    """There already is an NPC with this id."""
     TOO_MANY_NPCS = "too_many_npcs"
-    """More NPCs than `limits.max_npcs`."""
+    """There would be more NPCs than `limits.max_npcs`."""
     BAD_DEFINITION = "bad_definition"
     """An NPC definition is missing or has mistakes."""
     UNKNOWN_TURN = "unknown_turn"
-    """No turn of that id is under way."""
+    """No turn with this id is in progress."""
     UNKNOWN_ACTION = "unknown_action"
-    """No action of that id was requested in this session."""
+    """No action with this id was requested in this session."""
     ACTION_ENDED = "action_ended"
-    """The action has ended already; the update was not acted upon."""
+    """The action has already ended; the update was ignored."""
     UNKNOWN_CALL = "unknown_call"
-    """No tool call of that id waits for a result."""
+    """No tool call with this id is waiting for a result."""
     BAD_BLOB = "bad_blob"
-    """A saved state is damaged, or of a version that this sidecar cannot read."""
+    """A saved state is damaged, or its version is not supported."""
     BAD_SCENARIO = "bad_scenario"
     """A scenario file has mistakes."""
     BAD_MODEL = "bad_model"
-    """A model directory or a weight file is damaged or not understood."""
+    """A model directory or a weight file is damaged or not supported."""
     MODEL_NOT_FOUND = "model_not_found"
-    """No catalogue entry and no directory of that name."""
+    """There is neither a catalogue entry nor a directory with this name."""
     DOWNLOAD_FAILED = "download_failed"
-    """A model could not be fetched, or what came is not what was asked for."""
+    """A model could not be downloaded, or the download is not the expected file."""
     INFERENCE_FAILED = "inference_failed"
-    """The model runtime failed while generating."""
+    """The model runtime failed during generation."""
     BAD_MEDIA = "bad_media"
-    """A picture or a sound is damaged, too large, or in a format that is not understood."""
+    """A picture or sound is damaged, too large, or in an unsupported format."""
     CANNOT_SEE = "cannot_see"
-    """A picture came, and neither the model in use nor anything else here can look at it."""
+    """A picture was sent, but nothing in this sidecar can look at it."""
     CANNOT_HEAR = "cannot_hear"
-    """A sound came without its text, and the model in use cannot hear."""
+    """A sound was sent without its text, but the model cannot hear."""
     CONNECTION_LOST = "connection_lost"
-    """The sidecar does not answer (raised by clients only, never sent)."""
+    """The sidecar does not answer (only raised by clients, never sent)."""
     BAD_USAGE = "bad_usage"
-    """A command line or a setting is wrong."""
+    """A command line or setting is wrong."""
     INTERNAL = "internal"
     """A fault in the sidecar itself; please report it."""
 
@@ -110,15 +110,15 @@ class NpcBrainError(Exception):
 
     @property
     def message(self) -> str:
-        """What was got, what was wanted, and where."""
+        """What was received, what was expected, and where."""
         return str(self.args[0])
 
 
 def contained(error: BaseException) -> Exception:
-    """`error` as one that a thread can hand over, and that `except Exception` catches.
+    """`error` as an exception that a thread can pass on and that `except Exception` catches.
 
-    Native code panics with others, and a future refuses StopIteration: of such a RuntimeError
-    tells. In a thread they end the work that they come from, as an exit does, and nothing else.
+    Panics of native code are not of that kind, and a future refuses StopIteration: these become a
+    RuntimeError. In a thread they end the work that raised them, as an exit does, and nothing else.
     """
     if isinstance(error, Exception) and not isinstance(error, StopIteration):
         return error
@@ -128,60 +128,60 @@ def contained(error: BaseException) -> Exception:
 
 
 class ProtocolError(NpcBrainError):
-    """A frame or message that breaks the wire contract."""
+    """A frame or message violates the protocol."""
 
     default_code = ErrorCode.BAD_FRAME
 
 
 class SessionError(NpcBrainError):
-    """A well-formed message that the session cannot act upon."""
+    """The session cannot act on a well-formed message."""
 
     default_code = ErrorCode.UNKNOWN_SESSION
 
 
 class WorldError(NpcBrainError):
-    """A world snapshot, patch or map that contradicts itself."""
+    """A world snapshot, patch or map contradicts itself."""
 
     default_code = ErrorCode.BAD_WORLD
 
 
 class DefinitionError(NpcBrainError):
-    """An authored file with mistakes; the message has one `file:line: problem` per line."""
+    """An authored file has mistakes; the message has one `file:line: problem` per line."""
 
     default_code = ErrorCode.BAD_DEFINITION
 
 
 class ToolError(NpcBrainError):
-    """A tool that is registered or called against its contract."""
+    """A tool is registered or called in an invalid way."""
 
     default_code = ErrorCode.BAD_TOOL
 
 
 class ModelError(NpcBrainError):
-    """A model that cannot be fetched, imported or loaded."""
+    """A model cannot be downloaded, imported or loaded."""
 
     default_code = ErrorCode.BAD_MODEL
 
 
 class InferenceError(NpcBrainError):
-    """A generation that failed in the model runtime."""
+    """The model runtime failed during generation."""
 
     default_code = ErrorCode.INFERENCE_FAILED
 
 
 class MediaError(NpcBrainError):
-    """A picture or a sound that cannot be taken in."""
+    """A picture or sound cannot be processed."""
 
     default_code = ErrorCode.BAD_MEDIA
 
 
 class ScenarioError(NpcBrainError):
-    """A scenario file with mistakes."""
+    """A scenario file has mistakes."""
 
     default_code = ErrorCode.BAD_SCENARIO
 
 
 class UsageError(NpcBrainError):
-    """A command line or a setting that is wrong."""
+    """A command line or setting is wrong."""
 
     default_code = ErrorCode.BAD_USAGE

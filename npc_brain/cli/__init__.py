@@ -25,7 +25,9 @@ def main(argv: Sequence[str] | None = None, commands: Sequence[str] = COMMANDS) 
     # Our matrices are small: on a busy machine, threads of BLAS only wait for each other. Set here,
     # before numpy is imported, and not for everyone who imports the package.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    parser = argparse.ArgumentParser(prog="npc-brain", description="A local brain for NPCs.")
+    parser = argparse.ArgumentParser(
+        prog="npc-brain", description="A local brain for game characters."
+    )
     parser.add_argument("--version", action="version", version=f"npc-brain {__version__}")
     parser.set_defaults(after_interrupt="")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")

@@ -10,13 +10,18 @@ DEFAULT_MODEL = "smollm2-135m"
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command to the program's parser."""
     parser = subparsers.add_parser("demo", help="play the sample game in the terminal")
-    parser.add_argument("--script", metavar="FILE", type=Path, help="run these lines, then end")
     parser.add_argument(
-        "--transcript", metavar="FILE", type=Path, help="write every message as JSON lines"
+        "--script", metavar="FILE", type=Path, help="run the commands in this file, then quit"
+    )
+    parser.add_argument(
+        "--transcript",
+        metavar="FILE",
+        type=Path,
+        help="write every message to this file as JSON lines",
     )
     parser.add_argument(
         "--model", metavar="M", default=DEFAULT_MODEL,
-        help=f"catalogue name, model directory or none (default: {DEFAULT_MODEL})",
+        help=f"a model's name or directory, or none (default: {DEFAULT_MODEL})",
     )  # fmt: skip
     parser.set_defaults(run=run)
 

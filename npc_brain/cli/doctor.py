@@ -20,7 +20,7 @@ _RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at. `hint` tells what to do when it is not all right."""
+    """One thing that was checked; `hint` says what to do if it is not all right."""
 
     what: str
     found: str
@@ -30,7 +30,7 @@ class Finding:
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command to the program's parser."""
-    parser = subparsers.add_parser("doctor", help="tell what works on this machine")
+    parser = subparsers.add_parser("doctor", help="report what works on this machine")
     parser.set_defaults(run=run)
 
 
@@ -61,7 +61,7 @@ def examine() -> Iterator[Finding]:
 
 def _memory(memory: Memory) -> Finding:
     if memory.total is None:
-        return Finding("memory", "not told by this system")
+        return Finding("memory", "this system does not report it")
     return Finding("memory", _sizes(memory))
 
 

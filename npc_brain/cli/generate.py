@@ -86,15 +86,22 @@ def complete(
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command to the program's parser."""
     parser = subparsers.add_parser("generate", help="continue a text with a model")
-    parser.add_argument("--model", required=True, metavar="M", help="a name or a model directory")
+    parser.add_argument("--model", required=True, metavar="M", help="a model's name or directory")
     given = parser.add_mutually_exclusive_group(required=True)
-    given.add_argument("--prompt", metavar="T", help="text to continue, as plain text")
-    given.add_argument("--tokens", metavar="FILE", type=Path, help="a JSON list of token ids")
-    parser.add_argument("--max-tokens", type=int, default=128, metavar="N", help="0 or more")
+    given.add_argument("--prompt", metavar="T", help="the text to continue")
+    given.add_argument(
+        "--tokens",
+        metavar="FILE",
+        type=Path,
+        help="the tokens to continue: a JSON list of token ids",
+    )
+    parser.add_argument(
+        "--max-tokens", type=int, default=128, metavar="N", help="0 or more (default: 128)"
+    )
     parser.add_argument(
         "--temperature", type=float, default=_DEFAULT_TEMPERATURE, metavar="T", help="0 is greedy"
     )
-    parser.add_argument("--seed", type=int, metavar="S", help="makes the draw repeatable")
+    parser.add_argument("--seed", type=int, metavar="S", help="makes the result reproducible")
     parser.add_argument(
         "--logits-out",
         type=Path,

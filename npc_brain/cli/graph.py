@@ -15,7 +15,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--format",
         choices=("mermaid", "text"),
         default="mermaid",
-        help="mermaid (default; GitHub and many editors draw it) or text",
+        help="mermaid (the default, which GitHub and many editors display) or text",
     )
     parser.set_defaults(run=run)
 

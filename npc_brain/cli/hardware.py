@@ -1,4 +1,4 @@
-"""How much memory this machine and its graphics cards have, as far as it can be told."""
+"""How much memory this machine and its graphics cards have, as far as the system reports it."""
 
 import ctypes
 import os
@@ -14,7 +14,7 @@ _MEMINFO = Path("/proc/meminfo")
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Memory in bytes; None where the system does not tell.
+    """Memory in bytes; None if the system does not report it.
 
     Attributes:
         total: What is there.
@@ -63,7 +63,7 @@ def graphics_cards(command: str = "nvidia-smi") -> list[GraphicsCard] | None:
 
 
 def _available(meminfo: Path) -> int | None:
-    """Linux' estimate of what can be had without swapping."""
+    """Linux's estimate of what is available without swapping."""
     try:
         rows = meminfo.read_text(encoding="ascii").splitlines()
     except (OSError, ValueError):

@@ -26,29 +26,35 @@ _GOES_ON = "nothing half-made is left in use; the same command goes on where it 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command to the program's parser."""
-    parser = subparsers.add_parser("model", help="list, fetch, import and check models")
+    parser = subparsers.add_parser("model", help="list, download, import and check models")
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
 
-    action = actions.add_parser("list", help="the models that can be had by name")
+    action = actions.add_parser("list", help="list the models that are available by name")
     action.set_defaults(run=_run_list)
 
-    action = actions.add_parser("pull", help="fetch a model and convert it, once")
-    action.add_argument("name", metavar="M", help="a name that `model list` shows")
+    action = actions.add_parser("pull", help="download and convert a model")
+    action.add_argument("name", metavar="M", help="a name from `model list`")
     action.add_argument("--variant", help=_VARIANT_HELP)
     action.set_defaults(run=_run_pull, after_interrupt=_GOES_ON)
 
-    action = actions.add_parser("import", help="make a model directory from what you have")
+    action = actions.add_parser(
+        "import", help="convert model files that you have into a model directory"
+    )
     action.add_argument("source", metavar="SRC", help=_SOURCE_HELP)
-    action.add_argument("target", metavar="DIR", type=Path, help="a directory that is not there")
+    action.add_argument("target", metavar="DIR", type=Path, help="the model directory to create")
     action.add_argument("--variant", help=_VARIANT_HELP)
     action.set_defaults(run=_run_import, after_interrupt=_GOES_ON)
 
-    action = actions.add_parser("info", help="what a model directory holds")
-    action.add_argument("model", metavar="DIR", help="a model directory, or the name of one pulled")
+    action = actions.add_parser("info", help="show what is in a model directory")
+    action.add_argument(
+        "model", metavar="DIR", help="a model directory, or the name of a downloaded model"
+    )
     action.set_defaults(run=_run_info)
 
     action = actions.add_parser("verify", help="compare a model directory with its checksums")
-    action.add_argument("model", metavar="DIR", help="a model directory, or the name of one pulled")
+    action.add_argument(
+        "model", metavar="DIR", help="a model directory, or the name of a downloaded model"
+    )
     action.set_defaults(run=_run_verify)
 
 
@@ -85,7 +91,7 @@ def _run_verify(args: argparse.Namespace) -> int:
     directory = _directory(args.model)
     with progress_bar() as progress:
         info = verify(directory, progress)
-    print(f"{directory}: {len(info.files)} files, all as they were made")
+    print(f"{directory}: {len(info.files)} files, all unchanged")
     return 0
 
 
@@ -101,7 +107,7 @@ def _described(directory: Path) -> list[tuple[str, str]]:
         ("profile", ", ".join(f"{name} {value}" for name, value in profile.items())),
         ("chat format", info.chat_format or "none"),
         ("stop ids", ", ".join(map(str, info.stop_ids)) or "none"),
-        ("licence", info.licence or "not told"),
+        ("licence", info.licence or "unknown"),
         ("source", info.source),
         ("files", f"{', '.join(file.path for file in info.files)} ({megabytes:.0f} MB)"),
     ]
@@ -112,7 +118,7 @@ def _entry(name: str) -> CatalogueEntry | HubEntry:
         raise ModelError(
             f"there is no model {name!r}, only {', '.join(CATALOGUE)}",
             code=ErrorCode.MODEL_NOT_FOUND,
-            hint="`npc-brain model list` shows what can be had",
+            hint="`npc-brain model list` shows the available models",
         )
     return CATALOGUE[name]
 

@@ -46,7 +46,8 @@ PARTS: Mapping[Path, Callable[[], Parts]] = {
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command to the program's parser."""
     parser = subparsers.add_parser(
-        "schema", help="write or check schemas/ and the parts of docs and bridges made from it"
+        "schema",
+        help="write or check generated files: schemas, parts of docs and bridges",
     )
     parser.add_argument("action", choices=["export", "check"])
     parser.add_argument(

@@ -31,52 +31,60 @@ OPEN_FILES = 1024
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command to the program's parser."""
-    parser = subparsers.add_parser("serve", help="run the sidecar that a game talks to")
-    parser.add_argument("--npcs", metavar="DIR", type=Path, help="directory of NPC files")
+    parser = subparsers.add_parser("serve", help="run the sidecar for a game")
+    parser.add_argument("--npcs", metavar="DIR", type=Path, help="the directory of the NPC files")
     parser.add_argument(
         "--model",
         metavar="M",
         default="smollm2-135m",
-        help="catalogue name, directory, a server as in openai:http://127.0.0.1:8080/v1#NAME, or "
+        help="a model's name or directory, a server like openai:http://127.0.0.1:8080/v1#NAME, or "
         "none",
     )
     parser.add_argument("--bind", metavar="ENDPOINT", default="tcp://127.0.0.1:0")
     parser.add_argument(
-        "--allow-remote", action="store_true", help="let --bind name an address beyond loopback"
+        "--allow-remote",
+        action="store_true",
+        help="allow addresses other than loopback in --bind",
     )
-    parser.add_argument("--parent-pid", metavar="PID", type=int, help="end when this process does")
+    parser.add_argument("--parent-pid", metavar="PID", type=int, help="end when this process ends")
     parser.add_argument(
         "--provider",
         metavar="P",
         choices=PROVIDERS,
         default=PROVIDERS[0],
-        help=f"what the model runs on: {', '.join(PROVIDERS)}",
+        help=f"what runs the model: {', '.join(PROVIDERS)}",
     )
-    parser.add_argument("--threads", metavar="N", type=int, default=0, help="threads of the model")
-    parser.add_argument("--slots", metavar="N", type=int, default=2, help="lines made at once")
     parser.add_argument(
-        "--spin", action="store_true", help="busy threads: faster on a machine that does only this"
+        "--threads", metavar="N", type=int, default=0, help="number of threads for the model"
+    )
+    parser.add_argument(
+        "--slots", metavar="N", type=int, default=2, help="number of lines generated at once"
+    )
+    parser.add_argument(
+        "--spin",
+        action="store_true",
+        help="let threads wait actively: faster if nothing else is running",
     )
     parser.add_argument(
         "--thinking-tokens",
         metavar="N",
         type=int,
         default=0,
-        help="how much a model that can (Gemma 4) may think before each line; it is never heard",
+        help="how many tokens a model may think before each line, if it can (Gemma 4); never shown",
     )
     parser.add_argument(
         "--profile",
         metavar="KEY=VALUE",
         action="append",
         default=[],
-        help="what the model is good for, in place of what its importer says, as in "
+        help="override a field of the model's profile, for example "
         "tool_choice=encoder or temperature=0.7; may be repeated",
     )
     parser.add_argument(
         "--connection-file",
         metavar="FILE",
         type=Path,
-        help=f"write endpoint and token there (default without {TOKEN_VARIABLE}: in the cache)",
+        help=f"where to write endpoint and token (default without {TOKEN_VARIABLE}: in the cache)",
     )
     parser.set_defaults(run=run)
 
@@ -85,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     """Serve until a signal, or the parent's death, ends it; returns 0."""
     if args.npcs is not None and not args.npcs.is_dir():
         raise UsageError(
-            f"there is no directory {args.npcs}", hint="--npcs names one with NPC files"
+            f"there is no directory {args.npcs}", hint="--npcs takes a directory with NPC files"
         )
     if args.thinking_tokens < 0:
         raise UsageError(f"--thinking-tokens is {args.thinking_tokens}, not 0 or more")
@@ -93,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
 
     args.profile = read_settings(args.profile)
     if is_server(args.model):
-        parse_address(args.model)  # a wrong one is told before anything is started
+        parse_address(args.model)  # report a wrong one before anything is started
     private_log.configure()
     _allow_connections()
     event_loop.run(_serve(args))

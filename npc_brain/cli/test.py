@@ -28,19 +28,21 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--backend",
         choices=("scripted", "replay", "onnx", "openai"),
         default="scripted",
-        help="what speaks: each scenario's own script (default), a recording, or a model",
+        help="who speaks: each scenario's own script (default), a recording, or a model",
     )
     parser.add_argument(
         "--model",
         metavar="M",
-        help=f"of onnx (default: {DEFAULT_MODEL}); openai wants openai:URL#NAME",
+        help=f"the model of --backend onnx (default: {DEFAULT_MODEL}) or openai (openai:URL#NAME)",
     )
-    parser.add_argument("--recording", metavar="FILE", type=Path, help="of --backend replay")
     parser.add_argument(
-        "--record", metavar="FILE", type=Path, help="write down what the model says"
+        "--recording", metavar="FILE", type=Path, help="the recording for --backend replay"
+    )
+    parser.add_argument(
+        "--record", metavar="FILE", type=Path, help="record what the model says in this file"
     )
     parser.add_argument("--junit", metavar="FILE", type=Path, help="write a JUnit XML report")
-    parser.add_argument("--trace", action="store_true", help="tell what happened in each scenario")
+    parser.add_argument("--trace", action="store_true", help="print what happened in each scenario")
     parser.set_defaults(run=run)
 
 

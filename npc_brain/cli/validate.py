@@ -28,9 +28,15 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add the command to the program's parser."""
     parser = subparsers.add_parser("validate", help="check NPC files, scenarios and world files")
     parser.add_argument("paths", nargs="+", metavar="PATH", type=Path, help="a file or directory")
-    parser.add_argument("--world", metavar="FILE", type=Path, help="world that the NPCs live in")
     parser.add_argument(
-        "--tool", action="append", default=[], metavar="NAME", help="a tool that the game registers"
+        "--world", metavar="FILE", type=Path, help="the world that the NPCs live in"
+    )
+    parser.add_argument(
+        "--tool",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a tool that the game registers; may be repeated",
     )
     parser.set_defaults(run=run)
 

@@ -73,7 +73,7 @@ class Handlers:
         on_action_cancel: `(npc_id, cancel)`: the NPC no longer wants it.
         on_tool_call: `(npc_id, call)`: returns the result map; raises NpcBrainError to refuse.
         on_state: `(npc_id, state)`: a transition, the first one on spawn included.
-        on_turn: `(turn)`: an NPC begins to speak of its own accord.
+        on_turn: `(turn)`: an NPC begins to speak unprompted.
         on_line: `(npc_id, line)`: any whole line, client fallbacks included.
         on_status: `(status)`: how far the sidecar is.
         on_link: `(link)`: after `new_session`, sync the world and spawn the NPCs again.
@@ -233,7 +233,7 @@ class Client:
         priority: int = 0,
         deadline_ms: int = DEFAULT_DEADLINE_MS,
     ) -> Turn:
-        """Speak to an NPC. Returns at once; the turn ends, whatever becomes of the sidecar.
+        """Speak to an NPC. Returns immediately; the turn ends whatever happens to the sidecar.
 
         When no line came by the deadline, the link is lost, or the sidecar cannot serve the turn
         now, a line of `fallbacks` is said (source `fallback`), and what comes late is dropped.
@@ -282,7 +282,7 @@ class Client:
         reason: str = "",
         result: dict[str, Any] | None = None,
     ) -> None:
-        """Tell what became of an action."""
+        """Report the status of an action."""
         update = _body(
             ActionUpdate, action_id=action_id, status=status, reason=reason, result=result or {}
         )
@@ -319,7 +319,7 @@ class Client:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    # --- what the sidecar says of its own accord ---
+    # --- what the sidecar sends unprompted ---
 
     def _take(self, envelope: Envelope) -> None:
         npc_id = envelope.npc_id or ""

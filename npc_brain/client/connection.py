@@ -37,10 +37,10 @@ _log = logging.getLogger(__name__)
 
 
 class Connection:
-    """A link that mends itself. All calls come from one event loop.
+    """A connection that re-establishes itself. All calls come from one event loop.
 
     Args:
-        endpoint: Where the sidecar listens, asked anew before each attempt; None: not yet known.
+        endpoint: Where the sidecar listens, asked again before each attempt; None: not yet known.
         token: The sidecar's token.
         client: Who connects.
         on_unsolicited: Called with each message that answers none.

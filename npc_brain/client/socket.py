@@ -33,7 +33,7 @@ def connection_lost(problem: str) -> SessionError:
     return SessionError(
         problem,
         code=ErrorCode.CONNECTION_LOST,
-        hint="Is the sidecar running? Its log tells why it ended.",
+        hint="Is the sidecar running? If it has ended, its log says why.",
         retryable=True,
     )
 

@@ -15,8 +15,8 @@ class Turn:
 
     Attributes:
         npc_id: Who speaks.
-        turn_id: None until the sidecar has begun it.
-        lines: The whole lines so far.
+        turn_id: The sidecar's id of the turn; None until it has begun.
+        lines: The complete lines so far.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class Turn:
 
     @property
     def has_ended(self) -> bool:
-        """Whether nothing more comes."""
+        """Whether the turn has ended."""
         return self._end.done()
 
     async def __aiter__(self) -> AsyncIterator[str]:
@@ -46,7 +46,7 @@ class Turn:
         """The first whole line, as soon as it is there; None when the turn ends without one.
 
         Raises:
-            NpcBrainError: The turn could not be had, and there was no client fallback.
+            NpcBrainError: The turn failed, and there was no client fallback.
         """
         line = await asyncio.shield(self._first_line)
         self._raise_failure()
@@ -90,7 +90,7 @@ class Turn:
             self._finish()
 
     def fail(self, error: NpcBrainError) -> None:
-        """The turn could not be had; for the client only."""
+        """The turn failed; for the client only."""
         if not self.has_ended:
             self._end.set_exception(error)
             self._end.exception()  # seen: a game need not await every turn
@@ -107,7 +107,7 @@ class Turn:
 
 
 def ended_by_client(outcome: str, detail: str) -> TurnEnded:
-    """An end that the sidecar did not tell; its timings are zero."""
+    """An end that the sidecar did not report; its timings are zero."""
     timings = TurnTimings(first_token_ms=0, total_ms=0)
     return TurnEnded.model_validate(
         {"turn_id": 0, "outcome": outcome, "detail": detail, "timings": timings}

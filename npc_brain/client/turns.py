@@ -65,12 +65,12 @@ class Turns:
         return turn
 
     def begin(self, npc_id: str, turn_id: int) -> Turn:
-        """A turn that the NPC began of its own accord."""
+        """A turn that the NPC began unprompted."""
         turn = self._by_id[turn_id] = Turn(npc_id, self._cancel, turn_id)
         return turn
 
     def take(self, part: TurnToken | TurnLine | TurnEnded) -> None:
-        """What came of a turn; dropped when that turn has ended here already."""
+        """A piece of a turn; ignored if the turn has already ended here."""
         turn = self._by_id.get(part.turn_id)
         if turn is None:
             return

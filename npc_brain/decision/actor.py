@@ -18,7 +18,7 @@ from npc_brain.world.model import Scalar
 MAX_CHAIN = 8
 """Events in a row that tool calls of entered states raise at once; more wait for the next tick."""
 MAX_OWN_LINES = 3
-"""Lines of its own accord that an NPC may have waiting; what else it would say then is dropped."""
+"""Most unprompted lines that an NPC may have waiting; further ones are dropped."""
 
 _log = logging.getLogger(__name__)
 

@@ -33,7 +33,7 @@ class Say(_Decided):
 
 @dataclass(frozen=True, slots=True)
 class Tell(_Decided):
-    """Report what came of a tool call: begin with what is true, then let a model go on."""
+    """Report the outcome of a tool call: begin with what is true, then let a model continue."""
 
     outcome: CallOutcome
 

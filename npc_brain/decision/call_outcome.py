@@ -1,4 +1,4 @@
-"""What came of a tool call."""
+"""The outcome of a tool call."""
 
 import re
 from dataclasses import dataclass

@@ -40,7 +40,7 @@ async def deliver(view: TurnView, answer: Answer) -> None:
 
 
 async def _tell(view: TurnView, outcome: CallOutcome) -> None:
-    """Speak of what came of a tool call: begin with what is true, then let the model go on."""
+    """Talk about a call's outcome: begin with what is true, then let the model continue."""
     turn, npc = view.turn, view.npc
     result, name = outcome.result, outcome.tool.name
     values = _values(view, outcome)
@@ -80,7 +80,7 @@ async def _or_fall_back(view: TurnView, speaking: Awaitable[None]) -> None:
 
 
 async def _act(view: TurnView, backend: Backend, instruction: str) -> None:
-    """Let the model call tools and word what comes of them."""
+    """Let the model call tools and phrase their outcomes."""
     turn, tools = view.turn, view.context.tools
 
     async def functions() -> list[FunctionSchema]:

@@ -55,7 +55,7 @@ class TurnRequest:
     """What a turn is about.
 
     Attributes:
-        text: What was heard; empty when the NPC speaks of its own accord, or for sound alone.
+        text: What was heard; empty if the NPC speaks unprompted, or for sound alone.
         sound: What it sounded like, for a model that hears.
         outcome: The ended action that the NPC speaks of.
         lines: Authored lines to say.

@@ -1,8 +1,8 @@
 """The NPCs of one game session, without a wire.
 
-A stage takes in what the engine says (the world, events, what was heard, how actions go) and tells
-through its `EnginePort` what NPCs do and say. The sidecar's sessions put it on the wire; tests and
-scenarios use it as it is. All calls come from one event loop, and none of them blocks it.
+A stage receives what the engine says (the world, events, what was heard, how actions proceed) and
+reports through its `EnginePort` what NPCs do and say. The sidecar's sessions put it on the wire;
+tests and scenarios use it directly. All calls come from one event loop, and none of them blocks it.
 """
 
 import logging
@@ -117,7 +117,7 @@ class Stage:
         blackboard: Mapping[str, Scalar] | None = None,
         position: Position | None = None,
     ) -> StateChanged:
-        """Bring an NPC to life; its transitions and what it does on entering are told.
+        """Bring an NPC to life; its transitions and what it does on entering are reported.
 
         Returns the first transition. `position` places it when the world does not have it yet.
 
@@ -273,7 +273,7 @@ class Stage:
     def load(self, saved: Mapping[str, Any], definition_of: Callable[[str], NpcDefinition]) -> None:
         """Put NPCs back as `save` gave them, all or none; those not spawned are spawned.
 
-        Transitions are told with the event `load`. Raises NpcBrainError (`bad_blob`,
+        Transitions are reported with the event `load`. Raises NpcBrainError (`bad_blob`,
         `bad_definition`, `too_many_npcs`), after which all is as before.
         """
         roster = self.roster

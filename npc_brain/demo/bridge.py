@@ -1,7 +1,8 @@
 """Keeps the world and the sidecar in step: the part of the game that an engine bridge plays.
 
-The world decides and the sidecar is told, in order, through one queue: first what changed, then how
-actions stand, then what happened to NPCs, so that a state machine that reacts to a gift sees it.
+The world decides, and the sidecar is informed in order through one queue: first what changed, then
+the status of actions, then what happened to NPCs, so that a state machine that reacts to a gift
+sees it.
 """
 
 import asyncio
@@ -356,7 +357,7 @@ class _Lines:
         self._close_if_whole(lines)
 
     def close(self, lines: list[str]) -> None:
-        """The turn has ended with `lines`: show what is missing, mend what was cut short."""
+        """The turn has ended with `lines`: show what is missing, correct what was cut short."""
         self._close_if_whole(lines)
         for line in lines[self._num_closed :]:
             speech = self._speech or self._open_speech()

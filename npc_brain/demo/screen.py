@@ -1,4 +1,4 @@
-"""The game on a terminal: map, people, quest and conversation, drawn anew as things change."""
+"""The game on a terminal: map, people, quest and conversation, redrawn as things change."""
 
 import time
 

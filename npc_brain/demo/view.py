@@ -26,7 +26,7 @@ class View(Protocol):
         ...
 
     def note(self, text: str) -> None:
-        """Something that happens, told to the player."""
+        """Something that happens, shown to the player."""
         ...
 
     def aside(self, text: str) -> None:
@@ -101,7 +101,7 @@ class PlainView:
             self._line(f"  … {what} ({fraction:.0%})")
 
     def refresh(self) -> None:
-        """As `View.refresh`; nothing is drawn anew here."""
+        """As `View.refresh`; nothing is redrawn here."""
 
     def add_piece(self, speech: "PlainSpeech", piece: str) -> None:
         """Write a piece of the line that streams."""

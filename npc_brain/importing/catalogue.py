@@ -1,4 +1,4 @@
-"""The models that can be had by name, and how each becomes a model directory."""
+"""The models that are available by name, and how each becomes a model directory."""
 
 import hashlib
 import re
@@ -170,7 +170,7 @@ def resolve_model(name_or_dir: str | Path, progress: Progress = no_progress) -> 
     raise ModelError(
         f"{name_or_dir} is neither a model directory nor one of {', '.join(CATALOGUE)}",
         code=ErrorCode.MODEL_NOT_FOUND,
-        hint="`npc-brain model list` shows what can be had",
+        hint="`npc-brain model list` shows the available models",
     )
 
 

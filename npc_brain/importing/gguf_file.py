@@ -168,7 +168,7 @@ class GgufFile:
         if not np.isfinite(values).all():
             raise ModelError(
                 f"{self.path}: tensor {name} holds values that are not finite",
-                hint="the file is damaged; fetch it again",
+                hint="the file is damaged; download it again",
             )
         return np.ascontiguousarray(values, np.float32)
 

@@ -89,7 +89,7 @@ def read_header(path: Path) -> GgufHeader:
     except ValueError as error:
         raise ModelError(
             f"{path} is not a whole GGUF file: {error}",
-            hint="fetch the file again; it may have been cut off",
+            hint="download the file again; it may be incomplete",
         ) from error
 
 

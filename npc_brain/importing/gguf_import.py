@@ -32,7 +32,7 @@ def import_gguf(source: Path, model_dir: Path, progress: Progress = no_progress)
     """
     if model_dir.exists():
         raise UsageError(
-            f"{model_dir} exists already", hint="name a directory that is not there yet"
+            f"{model_dir} exists already", hint="choose a directory that does not exist yet"
         )
     file = GgufFile(source)
     if (import_alone := _architecture(file).import_gguf) is not None:

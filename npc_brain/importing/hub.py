@@ -126,7 +126,7 @@ def _fetch(
         raise ModelError(
             f"{file.path} of {repo_id} is not what the hub says it is: its checksum differs",
             code=ErrorCode.DOWNLOAD_FAILED,
-            hint="try again; if it stays so, something between here and the hub changes the file",
+            hint="try again; if it keeps failing, something on the way changes the file",
             retryable=True,
         )
     partial.replace(path)
@@ -205,7 +205,7 @@ def _disk_full(target: Path, num_bytes: int) -> ModelError:
         f"the download needs {num_bytes / 1e9:.2f} GB at {target}, where {free / 1e9:.2f} GB are "
         "free",
         code=ErrorCode.DOWNLOAD_FAILED,
-        hint="make room, or set NPC_BRAIN_CACHE to a directory on another disk",
+        hint="free some space, or set NPC_BRAIN_CACHE to a directory on another disk",
     )
 
 

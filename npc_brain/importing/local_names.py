@@ -54,7 +54,7 @@ def _find_ollama(name: str) -> Path:
     if not blob.is_file():
         raise ModelError(
             f"{manifest} names {blob.name}, which is missing",
-            hint=f"fetch the model again with `ollama pull {name}`",
+            hint=f"download the model again with `ollama pull {name}`",
         )
     return blob
 

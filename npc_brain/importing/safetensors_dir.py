@@ -111,7 +111,7 @@ def finite(values: npt.NDArray[Any], name: str) -> Floats:
     if not np.isfinite(floats).all():
         raise ModelError(
             f"tensor {name} holds values that are not finite",
-            hint="the file is damaged; fetch it again",
+            hint="the file is damaged; download it again",
         )
     return floats
 
@@ -137,7 +137,7 @@ def _shards(directory: Path) -> list[Path]:
     if missing:
         raise ModelError(
             f"{directory} lacks {len(missing)} of {len(names)} weight files: {missing[0].name}",
-            hint="fetch the missing files; the import goes on where it was",
+            hint="download the missing files; the import then continues where it stopped",
         )
     return paths
 
@@ -186,5 +186,5 @@ def _entry(path: Path, entry: dict[str, Any], start: int, num_bytes: int) -> _Te
 def _damaged(path: Path, problem: str) -> ModelError:
     return ModelError(
         f"{path} is not a whole safetensors file: {problem}",
-        hint="fetch the file again; it may have been cut off",
+        hint="download the file again; it may be incomplete",
     )

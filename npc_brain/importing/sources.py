@@ -35,14 +35,14 @@ def import_model(
         import_published(path, model_dir, progress, variant=variant)
         return
     if variant is not None:
-        raise UsageError(f"{source} has no variants", hint="only published ONNX files have some")
+        raise UsageError(f"{source} has no variants", hint="only published ONNX files do")
     if path.is_file():
         import_gguf(path, model_dir, progress)
     elif any(path.glob("*.safetensors")):
         import_checkpoint(path, model_dir, progress)
     elif (path / INFO_FILE).is_file():
         raise UsageError(
-            f"{path} is a model directory already", hint="use it as it is: --model DIR"
+            f"{path} is a model directory already", hint="it needs no import: use --model DIR"
         )
     else:
         raise ModelError(
@@ -77,5 +77,5 @@ def import_checkpoint(source: Path, model_dir: Path, progress: Progress = no_pro
 def _check_absent(model_dir: Path) -> None:
     if model_dir.exists():
         raise UsageError(
-            f"{model_dir} exists already", hint="name a directory that is not there yet"
+            f"{model_dir} exists already", hint="choose a directory that does not exist yet"
         )

@@ -111,7 +111,7 @@ class ChatRequest:
         max_tokens: Completion limit, 1 to 4096.
         priority: Higher runs first.
         deadline_s: Clock time (seconds of the backend's `Clock`) after which the generation ends
-            with `deadline`; None waits for ever.
+            with `deadline`; None waits forever.
     """
 
     messages: tuple[Message, ...]
@@ -191,7 +191,7 @@ class Backend(Protocol):
     """Something that answers `ChatRequest`s."""
 
     model_name: str
-    """What `welcome.model` tells."""
+    """What `welcome.model` says."""
 
     profile: ModelProfile
     """What may be asked of the model."""

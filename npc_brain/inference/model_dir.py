@@ -278,7 +278,7 @@ def new_directory(target: Path) -> Iterator[Path]:
                 raise
     except OSError as error:
         raise ModelError(
-            f"cannot make {target}: {error}", hint="check the free space and who may write there"
+            f"cannot make {target}: {error}", hint="check the free space and the permissions"
         ) from error
     finally:
         if staging is not None:
@@ -305,7 +305,7 @@ def resumable_directory(target: Path) -> Iterator[Path]:
     except OSError as error:
         raise ModelError(
             f"cannot make {target}: {error}",
-            hint="check the free space and who may write there; the next try goes on from here",
+            hint="check the free space and the permissions; the next attempt continues from here",
         ) from error
 
 
@@ -323,7 +323,7 @@ def _locked(path: Path, refusal: str) -> Iterator[None]:
 
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise ModelError(refusal, hint="wait for it, or end it") from error
+            raise ModelError(refusal, hint="wait until it has finished, or stop it") from error
         yield
 
 

@@ -1,6 +1,6 @@
 """Which of ONNX Runtime's execution providers runs a graph, and what happens when one cannot.
 
-The best that is there is tried first. One that does not load is told in one line, and the next
+The best available one is tried first. One that does not load is reported in one line, and the next
 takes its place; the CPU is always the last. Knows nothing of what the graph computes.
 
 Source of the names: ONNX Runtime's execution provider documentation. On the machines that this was

@@ -1,4 +1,4 @@
-"""Turns sentences into unit vectors whose dot product tells how near they are in meaning.
+"""Turns sentences into unit vectors whose dot product says how close they are in meaning.
 
 Runs an exported BERT sentence encoder (see `importing.minilm`). It knows nothing of NPCs, tools or
 what the vectors are used for.
@@ -29,7 +29,7 @@ from npc_brain.inference.runtime import onnxruntime
 FloatArray = npt.NDArray[np.float32]
 
 _BATCH = 32
-_DAMAGED_HINT = "pull the model again; `npc-brain model verify DIR` tells what is damaged"
+_DAMAGED_HINT = "pull the model again; `npc-brain model verify DIR` shows what is damaged"
 _MAX_PADDING = 8
 """Tokens that a text may be shorter than the longest of its batch: what is padded is computed."""
 _MAX_CHARS = 2000

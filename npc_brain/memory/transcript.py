@@ -1,4 +1,4 @@
-"""What was said in a conversation, by whom, and what came of the tools used.
+"""What was said in a conversation, by whom, and the outcomes of the tools used.
 
 When it grows past its limits, the oldest turns go until half of each limit is left: dropping one
 turn at a time would change the beginning of every prompt and so lose the prefix cache each time.
@@ -125,7 +125,7 @@ class Transcript:
 
 
 def _turn(saved: Any) -> tuple[str, str, tuple[str, ...]]:
-    """One turn of a save: who spoke, what was said, what came of tools."""
+    """One turn of a save: who spoke, what was said, the outcomes of tools."""
     if isinstance(saved, dict):
         outcomes = saved.get("outcomes", ())
         if isinstance(outcomes, list | tuple) and len(outcomes) <= MAX_OUTCOMES:

@@ -141,7 +141,7 @@ def parse_effect(
     if len(effect) != 1:
         raise EffectError(
             f"an effect has one name, got {len(effect)}: {', '.join(effect) or 'nothing'}",
-            hint="write each as a list entry of its own: `- {NAME: VALUE}`",
+            hint="write each as a separate list entry: `- {NAME: VALUE}`",
         )
     ((name, value),) = effect.items()
     if name in ("say", "bark"):

@@ -69,7 +69,8 @@ def load_definitions(
     """
     if not directory.is_dir():
         raise DefinitionError(
-            f"there is no directory {directory}", hint="name the directory that has the NPC files"
+            f"there is no directory {directory}",
+            hint="name the directory of the NPC files",
         )
     definitions: dict[str, NpcDefinition] = {}
     problems: list[Problem] = []

@@ -13,7 +13,7 @@ The rules, for those who know statecharts (SCXML, https://www.w3.org/TR/scxml/, 
   first whose guard holds is taken.
 - A transition leaves states up to the nearest one that contains both the active state and the
   target, then enters downwards, on to `initial`. A target that is active already is left and
-  entered anew. So a parent's transition to one of its own children does not leave the parent.
+  re-entered. So a parent's transition to one of its own children does not leave the parent.
 - Effects come as `exit` from the inside out, `do`, `enter` from the outside in.
 - `after` counts from the entry of its state. Due with a guard that does not hold, it waits for it.
 - An event that no active state declares, or whose guards do not hold, changes nothing.
@@ -85,11 +85,11 @@ class Transitioned:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What came of one input.
+    """The result of one input.
 
     Attributes:
         transitions: In order.
-        left: The states that were left, in order; one that is active again was entered anew.
+        left: The states that were left, in order; one that is active again was re-entered.
         effects: To carry out in order.
         ignored: Events that no transition was taken for.
         faults: What went wrong in the author's tables or the event's data; for the log.

@@ -1,6 +1,6 @@
 """The NPC files of one directory, read when they are asked for.
 
-A file is read again once it has changed, so that a writer can edit it and spawn the NPC anew.
+A file is read again once it has changed, so that an author can edit it and spawn the NPC again.
 """
 
 import re
@@ -25,7 +25,7 @@ class NpcLibrary:
     """Finds definitions by name below a directory, and checks those given inline."""
 
     def __init__(self, directory: Path | None) -> None:
-        """`directory` holds the NPC files; None: only inline definitions can be had."""
+        """`directory` holds the NPC files; None: there are only inline definitions."""
         self._directory = directory
         self._read: dict[Path, tuple[int, NpcDefinition]] = {}
 

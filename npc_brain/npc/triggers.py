@@ -28,7 +28,7 @@ _CURLY = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '
 
 @dataclass(frozen=True, slots=True)
 class TriggerMatch:
-    """What came of matching a text.
+    """The result of matching a text.
 
     Attributes:
         reaction: The entry that answers to it; None when none does.

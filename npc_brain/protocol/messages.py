@@ -215,7 +215,7 @@ class TurnCancel(Body):
 
 @_inbound("action.update")
 class ActionUpdate(Body):
-    """What became of an action. Answered by `ok`."""
+    """The status of an action. Answered by `ok`."""
 
     action_id: Uint
     status: ReportedStatus
@@ -307,14 +307,14 @@ class Welcome(Body):
 class Status(Body):
     """How far the sidecar is. `degraded`: it works without the model; `detail` says why.
 
-    With a model server it is told each time that server stops answering, and answers again.
+    With a model server, it is also sent whenever that server stops answering and answers again.
     """
 
     phase: Phase
     detail: str = ""
     progress: Annotated[float, Field(ge=0, le=1)]
     features: tuple[str, ...] | None = None
-    """As in `welcome`; told again when a model has been loaded."""
+    """As in `welcome`; sent again when a model has been loaded."""
 
 
 @_outbound("ok")
@@ -324,9 +324,9 @@ class Ok(Body):
 
 @_outbound("turn.started", is_about_npc=True)
 class TurnStarted(Body):
-    """An NPC begins to answer (`reply_to` the `npc.hear`) or to speak of its own accord.
+    """An NPC begins to answer (`reply_to` the `npc.hear`) or to speak unprompted.
 
-    `cause` tells which: `hear`, or `action` after an action's end, or `state` for authored lines.
+    `cause` is `hear`, `action` after the end of an action, or `state` for authored lines.
     """
 
     turn_id: Uint
@@ -367,7 +367,7 @@ class TurnTimings(BaseModel):
 
 
 class ToolUse(BaseModel):
-    """A tool that the NPC used in a turn, and what came of it."""
+    """A tool that the NPC used in a turn, and its outcome."""
 
     model_config = ConfigDict(frozen=True)
     tool: str
@@ -415,7 +415,7 @@ class ActionRequest(Body):
 class ActionCancel(Body):
     """The NPC no longer wants it: its turn was cancelled, or the state that wanted it was left.
 
-    The engine ends it (`cancelled`) or tells how it ended.
+    The engine ends it (`cancelled`) or reports how it ended.
     """
 
     action_id: Uint

@@ -142,7 +142,7 @@ def _doc(text: str | None) -> str:
 def _limits() -> str:
     rows = ["| what | at most |", "|---|---|"]
     for name, value in DEFAULT_LIMITS.model_dump().items():
-        rows.append(f"| `limits.{name}` (`welcome` tells the one in force) | {value} |")
+        rows.append(f"| `limits.{name}` (the value in use is in `welcome`) | {value} |")
     rows.append(f"| entries of one array or map | {MAX_CONTAINER_LENGTH} |")
     rows.append(f"| values in one message (each map key and each item counts) | {MAX_VALUES} |")
     return "\n".join(rows)

@@ -128,7 +128,7 @@ def identify(address: ServerAddress, headers: Mapping[str, str]) -> ServerInfo:
     if not models:
         raise ServerError(
             f"{address.url} has no model loaded",
-            hint="load one there, or name one behind # if the server loads on demand",
+            hint="load one there, or name one after # if the server loads models on demand",
         )
     names = [each["id"] for each in models]
     model = _find(address.model, names) if address.model else names[0]
@@ -136,7 +136,7 @@ def identify(address: ServerAddress, headers: Mapping[str, str]) -> ServerInfo:
         raise ModelError(
             f"{address.url} has no model {address.model!r}, it has {', '.join(names[:8])}",
             code=ErrorCode.MODEL_NOT_FOUND,
-            hint="write one of these behind #",
+            hint="add one of these after #",
         )
     return ServerInfo(_dialect(probe, models[0]), model)
 

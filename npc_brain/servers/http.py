@@ -249,7 +249,7 @@ class Exchange:
             yield value
         raise ServerError(
             f"{self._address.url} broke its answer off",
-            hint="look at the server's own messages: it may have crashed or run out of memory",
+            hint="check the server's own log: it may have crashed or run out of memory",
         )
 
     def _body(self, response: HTTPResponse, max_bytes: int) -> bytes:

@@ -406,5 +406,5 @@ def _hello_first(what: str) -> DecodeError:
     return DecodeError(
         f"got {what} before the session began",
         code=ErrorCode.HELLO_FIRST,
-        hint="Say `hello` first, and again (with `resume`) after the connection was cut off.",
+        hint="Send `hello` first, and again (with `resume`) after the connection was lost.",
     )

@@ -51,7 +51,7 @@ class Peer:
             raise ProtocolError(
                 f"got message id {message_id} after {self._last_received_id}",
                 code=ErrorCode.REPEATED_ID,
-                hint="Ids rise with every message of a connection; the message was ignored.",
+                hint="Ids increase with every message of a connection; the message was ignored.",
             )
         self._last_received_id = message_id
 

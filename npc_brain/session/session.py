@@ -1,4 +1,4 @@
-"""One engine's session: its messages put to a stage, and what the stage tells put into messages."""
+"""One engine's session: its messages go to a stage, whose events become messages."""
 
 import asyncio
 import logging
@@ -199,7 +199,7 @@ class StageSession:
             raise SessionError(
                 "npc.hear: got neither `text` nor `audio`",
                 code=ErrorCode.BAD_BODY,
-                hint="send what was said, or its sound",
+                hint="send the text or the sound of what was said",
             )
         sound = None
         if body.audio is not None:

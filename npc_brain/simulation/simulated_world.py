@@ -34,7 +34,7 @@ FAR_CELLS = 7
 
 @dataclass(frozen=True, slots=True)
 class WorldEvent:
-    """A stimulus for an NPC's state machine, as `npc.event` tells it."""
+    """A stimulus for an NPC's state machine, as in `npc.event`."""
 
     npc_id: str
     event: str
@@ -263,7 +263,7 @@ class SimulatedWorld:
     def load(self, saved: Mapping[str, Any]) -> list[Update]:
         """Put the world back to what `save` gave, and forget all that has happened since.
 
-        Walks of the time before are cancelled. What the save does not tell is as at the start.
+        Walks of the time before are cancelled. What is not in the save is as at the start.
 
         Raises:
             WorldError: When `saved` is damaged or is of another world; the world is unchanged.
@@ -409,7 +409,7 @@ def _starting_inventories(
             if item not in items:
                 raise WorldError(
                     f"{owner!r} holds the unknown item {item!r}",
-                    hint="Add it to `items` of the world file, or mend the NPC file.",
+                    hint="Add it to `items` of the world file, or fix the NPC file.",
                 )
     return start
 

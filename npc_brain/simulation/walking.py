@@ -19,7 +19,7 @@ ROUNDING_CELLS = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """One step in the life of an action, as `action.update` tells it.
+    """One step in the life of an action, as in `action.update`.
 
     Attributes:
         actor_id: Who acts. Action ids are unique for each actor.

@@ -98,7 +98,7 @@ class ReplayBackend:
                 self.model_name = f"replay of {entry['model']}"
                 self.profile = ModelProfile.model_validate(entry["profile"])
         except (ValueError, KeyError, TypeError) as error:
-            raise UsageError(f"{path}: is no recording: {error!r}", hint=_HINT) from error
+            raise UsageError(f"{path}: is not a recording: {error!r}", hint=_HINT) from error
 
     def submit(self, request: ChatRequest, emit: Callable[[ChatEvent], None]) -> Generation:
         """See `chat.Backend.submit`; everything is emitted at once."""

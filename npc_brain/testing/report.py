@@ -1,4 +1,4 @@
-"""What came of a scenario, as data, and how it is told."""
+"""The result of a scenario, as data and as text."""
 
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence

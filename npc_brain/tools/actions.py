@@ -38,7 +38,7 @@ class Action:
         args: JSON values, defaults filled in.
         reserves: Items that it holds reserved while it is under way, by item id.
         reason: Why it ended as it did; a stable word or the engine's own.
-        result: What the engine told last.
+        result: What the engine reported last.
         is_cancelling: Whether the NPC no longer wants it; the engine still says how it ends.
         timeout_ms: How long the engine may be silent.
         deadline_s: When it times out, on the tracker's clock.

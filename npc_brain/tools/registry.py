@@ -53,7 +53,7 @@ class ToolRegistry:
             raise ToolError(
                 f"there is no tool {name!r}",
                 code=ErrorCode.BAD_TOOL,
-                hint="built-in tools are listed in docs; those of the game come by tool.register",
+                hint="docs/npc_files.md lists the built-in ones; games add theirs by tool.register",
             ) from None
 
     def __contains__(self, name: str) -> bool:

@@ -78,7 +78,7 @@ class ToolContext:
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What came of a call; a refusal is a result, not an exception.
+    """The outcome of a call; a refusal is a result, not an exception.
 
     Attributes:
         ok: Whether it was done (or answered).

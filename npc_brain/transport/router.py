@@ -57,7 +57,7 @@ class Router:
 
     Args:
         bind: `tcp://HOST:PORT` (port 0: any free one) or `ipc://PATH`.
-        max_message_bytes: The limit that engines are told.
+        max_message_bytes: The limit that is announced to engines.
         on_gone: Called with the identity of a connection that was closed.
         has_session: Whether the connection of an identity may stay.
         clock: Times how long connections have been without a session.
@@ -223,7 +223,7 @@ def is_local(bind: str) -> bool:
     host = rest.rpartition(":")[0].strip("[]")
     if scheme != "tcp" or not host:
         raise UsageError(
-            f"cannot bind to {bind!r}", hint="Wanted tcp://HOST:PORT (port 0: any) or ipc://PATH."
+            f"cannot bind to {bind!r}", hint="Use tcp://HOST:PORT (port 0: any) or ipc://PATH."
         )
     try:
         return ipaddress.ip_address(host).is_loopback

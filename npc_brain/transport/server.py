@@ -30,8 +30,8 @@ class Server:
         token: What engines must show; whoever starts the sidecar makes it.
         model: What `welcome` says of the model at that time.
         bind: See `Router`.
-        limits: What is accepted, told in `welcome`.
-        features: Gives the names of optional abilities, told in `welcome`.
+        limits: What is accepted; announced in `welcome`.
+        features: Returns the names of optional abilities; announced in `welcome`.
         clock: Times expiry.
         max_sessions: Engines at a time.
         detached_ttl_s: How long a session without a connection is kept.
@@ -40,7 +40,7 @@ class Server:
         on_last_end: Called when a session has ended and there is no other.
 
     Raises:
-        UsageError: The token is empty, or `bind` cannot be had.
+        UsageError: The token is empty, or `bind` is not available.
     """
 
     def __init__(

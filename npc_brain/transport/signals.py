@@ -15,7 +15,7 @@ _HANG_UP = getattr(signal, "SIGHUP", None)
 
 @contextmanager
 def watch_signals(on_signal: Callable[[], object]) -> Iterator[None]:
-    """For the block, call `on_signal` from another thread when the process is told to end.
+    """For the block, call `on_signal` from another thread when the process is asked to end.
 
     Python's own handlers wait for the main thread, and those of asyncio for the event loop; the
     byte that the interpreter writes into its wake-up descriptor waits for neither. Called once, and

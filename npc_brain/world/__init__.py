@@ -1,1 +1,1 @@
-"""What the engine told of its world: a snapshot with a revision. The game owns it; we read it."""
+"""The engine's description of its world: a snapshot with a revision, which we only read."""

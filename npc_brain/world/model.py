@@ -152,7 +152,7 @@ Nav = Annotated[NavGrid | NavGraph, Field(discriminator="kind")]
 
 
 class WorldSnapshot(WorldData):
-    """The whole world as the engine tells it. Without `nav` the engine answers paths itself."""
+    """The whole world as the engine describes it. Without `nav`, the engine finds paths itself."""
 
     revision: Count
     nav: Nav | None = None

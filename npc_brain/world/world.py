@@ -184,7 +184,7 @@ class World:
         return self.entities.get(entity_id)
 
     def inventory(self, owner_id: str) -> Inventory | None:
-        """What `owner_id` holds; None when the engine has not told."""
+        """What `owner_id` holds; None if the engine has not said."""
         return self.inventories.get(owner_id)
 
     def held(self, owner_id: str, item_id: str) -> int:

@@ -1,4 +1,4 @@
-"""A language model that chooses tools itself and words what comes of them."""
+"""A language model that chooses tools itself and phrases their outcomes."""
 
 from npc_brain.decision.answer import Answer, Pass, Speak
 from npc_brain.decision.view import TurnView

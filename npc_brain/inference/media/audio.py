@@ -148,7 +148,7 @@ def _count_tokens(num_samples: int) -> int:
     if num_frames < 1 or num_samples > MAX_SECONDS * SAMPLE_RATE_HZ:
         raise MediaError(
             f"got {num_samples / SAMPLE_RATE_HZ:.3f} s of sound, wanted 0.021 to {MAX_SECONDS:g} s",
-            hint="send what was said in one go, cut at pauses",
+            hint="split it at pauses and send one utterance at a time",
         )
     return -(-num_frames // 4)
 
@@ -170,7 +170,7 @@ def _read_wav(data: bytes) -> tuple[Samples, int]:
     if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
         raise MediaError(
             f"got {len(data)} bytes that are no WAV file",
-            hint="WAV is the one file format that is heard; convert MP3 or Ogg, or send samples",
+            hint="WAV is the only supported file format; convert MP3 or Ogg, or send samples",
         )
     position = 12
     layout: tuple[int, ...] | None = None

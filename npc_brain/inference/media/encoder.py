@@ -137,7 +137,7 @@ class MediaEncoder:
             raise ModelError(
                 f"{self._paths[sense]} gave {list(output.shape)}, "
                 f"wanted {num_rows} rows of {self._hidden}",
-                hint="the files are of different models; import the model again",
+                hint="the files belong to different models; import the model again",
             )
         return rows
 

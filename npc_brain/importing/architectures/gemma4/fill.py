@@ -241,7 +241,7 @@ def _check_space(model_dir: Path, num_bytes: int) -> None:
         raise ModelError(
             f"the model needs {num_bytes / 1e9:.1f} GB at {model_dir.parent}, where "
             f"{free / 1e9:.1f} GB are free",
-            hint="make room or import to another disk",
+            hint="free some space, or import to another disk",
         )
 
 

@@ -110,7 +110,7 @@ def import_safetensors(
     """
     if model_dir.exists():
         raise UsageError(
-            f"{model_dir} exists already", hint="name a directory that is not there yet"
+            f"{model_dir} exists already", hint="choose a directory that does not exist yet"
         )
     config = read_object(source, CONFIG_FILE)
     spec = spec_from_config(config, str(source / CONFIG_FILE))
@@ -123,7 +123,7 @@ def import_safetensors(
         source=source.name,
     )
     if not (source / TOKENIZER_FILE).is_file():
-        raise ModelError(f"{source} has no {TOKENIZER_FILE}", hint="fetch the whole checkpoint")
+        raise ModelError(f"{source} has no {TOKENIZER_FILE}", hint="download the whole checkpoint")
     names = (TOKENIZER_FILE, TEMPLATE_FILE, GENERATION_FILE)
     to_copy = [path for name in names if (path := checkpoint_file(source, name)).is_file()]
     with resumable_directory(model_dir) as staging:
@@ -271,7 +271,7 @@ def _group_size(config: Mapping[str, Any], source: Path) -> int | None:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelError(
             f"{source / 'config.json'}: quantised in a way that cannot be imported: {error}",
-            hint="take the checkpoint in bfloat16, or one in w4a16",
+            hint="use the checkpoint in bfloat16, or one in w4a16",
         ) from error
     return None if size is None else int(size)
 

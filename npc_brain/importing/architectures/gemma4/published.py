@@ -91,7 +91,8 @@ def _read_graph(path: Path) -> onnx.ModelProto:
         return onnx.load(os.fspath(path), load_external_data=False)
     except Exception as error:  # protobuf's errors have no common base but Exception
         raise ModelError(
-            f"{path} is no ONNX graph: {error}", hint="fetch the file again; it may be cut off"
+            f"{path} is not an ONNX graph: {error}",
+            hint="download it again; it may be incomplete",
         ) from error
 
 
@@ -119,7 +120,7 @@ def _data_files(files: PublishedFiles, part: str, model: onnx.ModelProto) -> set
         size = path.stat().st_size if path.is_file() else None
         if size is None or size < end:
             state = "missing" if size is None else f"{size} bytes long, wanted {end} or more"
-            raise ModelError(f"{path} is {state}", hint="fetch the file again")
+            raise ModelError(f"{path} is {state}", hint="download the file again")
     return {graph_path.parent / name for name in ends}
 
 
@@ -152,7 +153,7 @@ def _check_caches(path: Path, graph: onnx.GraphProto, spec: Gemma4Spec) -> None:
         raise ModelError(
             f"{path} and {CONFIG_FILE} belong to different models: they differ in "
             f"{', '.join(sorted(odd)[:3])}",
-            hint="fetch both from the same repository",
+            hint="download both from the same repository",
         )
 
 
@@ -171,7 +172,7 @@ def _link_all(paths: Sequence[Path], target: Path, progress: Progress) -> None:
     """Have the files under their names in `target`. Raises ModelError when one is missing."""
     for path in paths:
         if not path.is_file():
-            raise ModelError(f"{path} is missing", hint="fetch the whole repository")
+            raise ModelError(f"{path} is missing", hint="download the whole repository")
     sizes = [path.stat().st_size for path in paths]
     done = 0
     for path, size in zip(paths, sizes, strict=True):
@@ -195,7 +196,7 @@ def _check_space(target: Path, size: int) -> None:
     if size > free:
         raise ModelError(
             f"{target} has {free / 1e9:.1f} GB free, wanted {size / 1e9:.1f} GB for a copy",
-            hint="import to the disk that the files are on: there they are linked, not copied",
+            hint="import to the disk that the files are on; there they are linked, not copied",
         )
 
 

@@ -136,7 +136,7 @@ def spec_from_config(config: Mapping[str, Any], where: str = "config.json") -> G
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise ModelError(
             f"{where} does not describe a Gemma 4 text model: {type(error).__name__}: {error}",
-            hint="fetch the model's config.json again",
+            hint="download the model's config.json again",
         ) from error
     _check(spec, where)
     return spec
@@ -231,7 +231,7 @@ def _refuse_variants(text: Mapping[str, Any], where: str) -> None:
     if found:
         raise ModelError(
             f"{where} describes a variant of Gemma 4 that cannot be imported: {', '.join(found)}",
-            hint="Gemma 4 E2B and E4B can; run larger ones on a server and use the openai backend",
+            hint="Gemma 4 E2B and E4B are supported; run larger ones on a server (openai:URL)",
         )
 
 

@@ -41,7 +41,7 @@ class TowerBuilder:
         if name not in self._weights:
             raise ModelError(
                 f"the checkpoint lacks the tensor {name}",
-                hint="fetch the whole checkpoint again; a text-only one cannot see or hear",
+                hint="download the whole checkpoint again; a text-only one cannot see or hear",
             )
         values = self._weights[name]
         if values.shape != shape:
@@ -148,5 +148,5 @@ def require(config: Mapping[str, Any], **wanted: Any) -> None:
         if config.get(key, value) != value:
             raise ModelError(
                 f"config.json has {key} = {config[key]!r}, wanted {value!r}",
-                hint="this is no Gemma 4 E2B or E4B, or one of a later kind",
+                hint="this is not Gemma 4 E2B or E4B, or it is a newer variant",
             )

@@ -1,6 +1,6 @@
-"""A blocking client for scripts and games without an event loop: one loop in one thread.
+"""A blocking client for scripts and games without an event loop: it runs one in a thread.
 
-Handlers run in that thread. `call` reaches every method of `Client`, so none is repeated here.
+Handlers run in that thread. `call` reaches every method of `Client`, so they are not repeated here.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ Endpoint = str | Callable[[], str | None]
 
 
 class BlockingTurn:
-    """A turn; iterating gives its text piece by piece and blocks between pieces."""
+    """A turn. Iterating over it gives its text piece by piece and blocks between pieces."""
 
     def __init__(self, turn: Turn, call: Callable[[Callable[[], Any]], Any]) -> None:
         self._turn = turn
@@ -53,7 +53,7 @@ class BlockingTurn:
 
 
 class BlockingClient:
-    """A connected client; a context manager. Takes the arguments of `Client.connect`.
+    """A connected client and context manager. Takes the arguments of `Client.connect`.
 
     Example:
         >>> with BlockingClient(endpoint, token) as client:  # doctest: +SKIP
@@ -78,7 +78,7 @@ class BlockingClient:
             raise
 
     def call(self, method: Callable[[Client], Coroutine[Any, Any, _T]]) -> _T:
-        """Run a method of the client and wait for what it returns."""
+        """Run a method of the client, wait for it, and return its result."""
         return asyncio.run_coroutine_threadsafe(method(self._client), self._loop).result()
 
     def hear(

@@ -1,4 +1,4 @@
-"""The client: everything that a game asks of its NPCs, and hears from them."""
+"""The client: everything that a game asks of its NPCs and hears from them."""
 
 import asyncio
 import inspect
@@ -63,19 +63,19 @@ def _ignore(*_: object) -> None:
 
 @dataclass
 class Handlers:
-    """What the game does when the sidecar says something.
+    """The game's reactions to what the sidecar sends.
 
-    Called in the event loop; what is awaitable is awaited in a task of its own. An error is logged
-    and stops nothing.
+    They are called in the event loop. If one returns an awaitable, a new task awaits it. Errors are
+    logged and have no other effect.
 
     Attributes:
-        on_action: `(npc_id, request)`: do it, and report with `Client.update_action`.
-        on_action_cancel: `(npc_id, cancel)`: the NPC no longer wants it.
-        on_tool_call: `(npc_id, call)`: returns the result map; raises NpcBrainError to refuse.
-        on_state: `(npc_id, state)`: a transition, the first one on spawn included.
+        on_action: `(npc_id, request)`: carry it out, and report with `Client.update_action`.
+        on_action_cancel: `(npc_id, cancel)`: the NPC no longer wants the action.
+        on_tool_call: `(npc_id, call)`: return the result, or raise NpcBrainError to refuse.
+        on_state: `(npc_id, state)`: a transition, including the first one after spawning.
         on_turn: `(turn)`: an NPC begins to speak unprompted.
-        on_line: `(npc_id, line)`: any whole line, client fallbacks included.
-        on_status: `(status)`: how far the sidecar is.
+        on_line: `(npc_id, line)`: any complete line, including client fallbacks.
+        on_status: `(status)`: the progress of the sidecar.
         on_link: `(link)`: after `new_session`, sync the world and spawn the NPCs again.
         on_message: `(direction, t_ms, envelope)`: every message; `in` is to the sidecar.
     """
@@ -92,14 +92,14 @@ class Handlers:
 
 
 class Client:
-    """A session with a sidecar; made by `Client.connect`.
+    """A session with a sidecar, created by `Client.connect`.
 
-    Every method that waits raises the sidecar's refusal as an NpcBrainError with its code, or one
-    with code `connection_lost`.
+    If the sidecar refuses a request, the method raises an NpcBrainError with the sidecar's code; if
+    there is no answer, one with the code `connection_lost`.
 
     Attributes:
-        handlers: May be changed at any time.
-        welcome: What the sidecar said of itself when the client connected first.
+        handlers: Can be changed at any time.
+        welcome: The sidecar's description of itself from when the client first connected.
     """
 
     welcome: Welcome
@@ -141,17 +141,18 @@ class Client:
         fallbacks: Mapping[str, Sequence[str]] | None = None,
         timeout_s: float = 10.0,
     ) -> AsyncIterator["Client"]:
-        """Connect for the length of a `with` block; says goodbye at its end.
+        """Connect for the duration of a `with` block, at whose end the session ends.
 
         Args:
-            endpoint: Where the sidecar listens; a callable (as `Sidecar.endpoint`) is asked anew
-                at each attempt, since a restarted sidecar listens elsewhere.
+            endpoint: Where the sidecar listens. A callable, such as `Sidecar.endpoint`, is called
+                before each attempt, because a restarted sidecar listens elsewhere.
             token: The sidecar's token.
-            name: The game.
-            version: Its version.
-            handlers: What the game reacts to.
-            fallbacks: Lines by npc_id, said in turn when no line came by a turn's deadline.
-            timeout_s: How long to wait for the sidecar.
+            name: The name of the game.
+            version: The version of the game.
+            handlers: The game's reactions to what the sidecar sends.
+            fallbacks: Lines by npc_id, used one after the other when a turn has no line by its
+                deadline.
+            timeout_s: How long to wait for the sidecar, in seconds.
 
         Raises:
             SessionError: `connection_lost`, `bad_token`, `bad_protocol`.
@@ -166,11 +167,11 @@ class Client:
             await client._close()
 
     async def sync_world(self, snapshot: WorldSnapshot) -> None:
-        """Tell the sidecar the whole world."""
+        """Send the whole world to the sidecar."""
         await self._connection.request(_body(WorldSync, **dict(snapshot)))
 
     async def patch_world(self, patch: WorldPatch) -> None:
-        """Tell what changed; refused with `resync` when a revision is missing."""
+        """Send what changed; refused with `resync` if a revision is missing."""
         await self._connection.request(_body(WorldPatched, **dict(patch)))
 
     async def register_tool(
@@ -203,7 +204,7 @@ class Client:
         position: Position | None = None,
         blackboard: Mapping[str, Scalar] | None = None,
     ) -> NpcState:
-        """Bring an NPC to life, from a file of the sidecar's directory or a whole definition."""
+        """Bring an NPC to life, from a file in the sidecar's directory or a complete definition."""
         spawn = _body(
             NpcSpawn, definition=definition, position=position, blackboard=dict(blackboard or {})
         )
@@ -218,7 +219,7 @@ class Client:
     async def event(
         self, npc_id: str, event: str, data: Mapping[str, Scalar] | None = None
     ) -> None:
-        """Give a stimulus to an NPC's state machine."""
+        """Send an event to an NPC's state machine."""
         await self._connection.request(_body(NpcEvent, event=event, data=dict(data or {})), npc_id)
 
     def hear(
@@ -235,9 +236,9 @@ class Client:
     ) -> Turn:
         """Speak to an NPC. Returns immediately; the turn ends whatever happens to the sidecar.
 
-        When no line came by the deadline, the link is lost, or the sidecar cannot serve the turn
-        now, a line of `fallbacks` is said (source `fallback`), and what comes late is dropped.
-        For `audio` see `NpcHear`; without `text` it needs a model that hears.
+        If there is no line by the deadline, the connection is lost, or the sidecar cannot serve the
+        turn now, the NPC says a line of `fallbacks` (source `fallback`), and later answers are
+        ignored. `NpcHear` describes `audio`; without `text` it needs a model that can hear.
 
         Raises:
             ProtocolError: `bad_body`, for example of a text that is too long.
@@ -263,7 +264,7 @@ class Client:
         caption: str | None = None,
         entity_id: str | None = None,
     ) -> None:
-        """Show an NPC a picture (a PNG or JPEG file), to speak of with `hear` afterwards.
+        """Show an NPC a picture (a PNG or JPEG file), to talk about with `hear` afterwards.
 
         Raises:
             ProtocolError: `bad_body`, `bad_media`, `cannot_see` (Pillow is not installed there).
@@ -289,12 +290,12 @@ class Client:
         await self._connection.request(update, npc_id)
 
     async def save(self, npc_ids: Sequence[str] = ()) -> bytes:
-        """The state of NPCs (none named: of all), for the game's own save."""
+        """The state of these NPCs, or of all if none are named, for the game's own save."""
         save = _body(StateSave, npc_ids=tuple(npc_ids))
         return _expect(StateSaved, await self._connection.request(save)).blob
 
     async def load(self, blob: bytes) -> None:
-        """Put NPCs back as they were saved."""
+        """Restore NPCs from what `save` returned."""
         await self._connection.request(StateLoad(blob=blob))
 
     async def stats(self) -> Stats:
@@ -302,7 +303,7 @@ class Client:
         return _expect(Stats, await self._connection.request(StatsRequest()))
 
     async def ping(self) -> float:
-        """Round trip in milliseconds."""
+        """The time of a round trip in milliseconds."""
         start_s = time.perf_counter()
         await self._connection.request(Ping())
         return (time.perf_counter() - start_s) * 1000

@@ -25,11 +25,11 @@ _log = logging.getLogger(__name__)
 
 
 class Sidecar:
-    """A running sidecar; usable from any thread, and as a context manager that stops it.
+    """A running sidecar. Can be used from any thread, and as a context manager that stops it.
 
     Attributes:
-        token: What a client must show to it; stays the same over restarts.
-        log_path: Where its output goes, readable by its owner only.
+        token: What a client needs to connect; restarts do not change it.
+        log_path: The file with its output, readable by its owner only.
     """
 
     def __init__(self, command: Sequence[str], log_path: Path) -> None:
@@ -53,18 +53,18 @@ class Sidecar:
         timeout_s: float = 30.0,
         command: Sequence[str] | None = None,
     ) -> "Sidecar":
-        """Start a sidecar and wait until it listens. Blocks: use `asyncio.to_thread` in a loop.
+        """Start a sidecar and wait until it listens. Blocks: use `asyncio.to_thread` in async code.
 
         Args:
-            npcs_dir: Where the NPC files are.
-            model: Catalogue name, model directory, or `none`.
-            log_path: For its output; default `sidecar.log` in the cache directory.
-            timeout_s: How long it may take until it listens.
+            npcs_dir: The directory of the NPC files.
+            model: A model's name, a model directory, an `openai:` server, or `none`.
+            log_path: Where to write its output; by default `sidecar.log` in the cache directory.
+            timeout_s: How long it may take until it listens, in seconds.
             command: What to run instead of this package, for example a packed sidecar.
 
         Raises:
-            SessionError: `connection_lost`; it ended at once, or did not listen in time.
-            UsageError: The log cannot be written, or is a link or somebody else's file.
+            SessionError: `connection_lost`: it ended immediately, or did not listen in time.
+            UsageError: The log cannot be written, is a link, or belongs to another user.
         """
         if log_path is None:
             log_path = cache_dir() / "sidecar.log"
@@ -96,7 +96,7 @@ class Sidecar:
         return None if process is None else process.pid
 
     def stop(self) -> None:
-        """End the process and wait for that; harmless when it has ended."""
+        """Stop the process and wait until it has ended. Does nothing if it already has."""
         self._stopping.set()
         with self._lock:
             process = self._process
@@ -125,7 +125,7 @@ class Sidecar:
         while not self._stopping.is_set():
             has_listened = self._run_once()
             if self._stopping.is_set() or not self._changed.is_set():
-                break  # stopped, or it never worked: `start` tells
+                break  # stopped, or it never worked, which `start` reports
             back_off_s = _FIRST_BACK_OFF_S if has_listened else min(2 * back_off_s, _MAX_BACK_OFF_S)
             _log.warning("the sidecar ended; starting it again in %g s", back_off_s)
             self._stopping.wait(back_off_s)

@@ -43,7 +43,7 @@ class Turn:
         self._raise_failure()
 
     async def line(self) -> TurnLine | None:
-        """The first whole line, as soon as it is there; None when the turn ends without one.
+        """Wait for the first complete line; None if the turn ends without one.
 
         Raises:
             NpcBrainError: The turn failed, and there was no client fallback.
@@ -61,7 +61,7 @@ class Turn:
         return await asyncio.shield(self._end)
 
     def cancel(self) -> None:
-        """End the turn now: no more text comes, here or from the sidecar. Idle once ended."""
+        """End the turn now: there is no more text. Does nothing if the turn has ended."""
         if not self.has_ended:
             self.end(ended_by_client("cancelled", "cancelled by the client"))
             self._on_cancel(self)

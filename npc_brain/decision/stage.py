@@ -57,10 +57,10 @@ class Stage:
         """Set up an empty stage.
 
         Args:
-            port: Hears what NPCs do and say.
-            models: What they think with; shared with other stages, not closed here.
-            clock: All time comes from it.
-            max_npcs: NPCs at once.
+            port: Receives what NPCs do and say.
+            models: The models that they use; shared with other stages, not closed here.
+            clock: The source of all time.
+            max_npcs: The most NPCs at a time.
             max_queued_turns: Turns under way or waiting at once.
             seed: Makes authored alternatives and sampling repeatable.
         """
@@ -74,7 +74,7 @@ class Stage:
 
     @property
     def world(self) -> World:
-        """The latest snapshot; to be replaced, never changed."""
+        """The latest snapshot. Replace it, never change it."""
         return self._context.world
 
     @world.setter
@@ -87,11 +87,11 @@ class Stage:
         return self._context.tools_by_name()
 
     def sync_world(self, snapshot: WorldSnapshot) -> None:
-        """Replace the world; raises WorldError and keeps the old one when it contradicts itself."""
+        """Replace the world. Raises WorldError and keeps the old one if it contradicts itself."""
         self.world = World.from_snapshot(snapshot)
 
     def patch_world(self, patch: WorldPatch) -> None:
-        """Change the world; raises WorldError (`resync` on a gap) and keeps the old one."""
+        """Change the world. Raises WorldError (`resync` on a gap) and keeps the old one."""
         self.world = self.world.patched(patch)
 
     def register_tool(self, tool: Tool) -> None:
@@ -162,7 +162,7 @@ class Stage:
 
     @property
     def is_idle(self) -> bool:
-        """Whether no turn is under way or waiting."""
+        """Whether no turn is in progress or waiting."""
         return not self.turns
 
     def hear(
@@ -175,10 +175,10 @@ class Stage:
         priority: int = 0,
         deadline_ms: int | None = None,
     ) -> Turn:
-        """Speak to an NPC; its turn begins as soon as it has ended the one before.
+        """Speak to an NPC; its turn begins as soon as the previous one has ended.
 
-        `text` may be empty where there is a `sound` and the model hears; a model that does not
-        takes the text alone.
+        `text` may be empty if there is a `sound` and the model can hear. A model that cannot hear
+        only gets the text.
 
         Raises SessionError (`unknown_npc`, `too_many_queued`, `cannot_hear`) and MediaError.
         """
@@ -191,9 +191,9 @@ class Stage:
         return self.turns.begin(actor, request, limit_s, priority)
 
     def see(self, npc_id: str, speaker_id: str, picture: Picture, caption: str = "") -> None:
-        """Show an NPC a picture; it stands before what is said to it next.
+        """Show an NPC a picture; it precedes what is said to the NPC next.
 
-        An NPC whose model has no eyes knows that it was shown one, and the caption.
+        If the model cannot see, the NPC only knows that it was shown a picture, and the caption.
 
         Raises SessionError (`unknown_npc`), MediaError when the picture is no PNG or JPEG file.
         """
@@ -222,7 +222,7 @@ class Stage:
         return None
 
     def cancel_turn(self, turn_id: int) -> None:
-        """End a turn at once, and call off the actions that it began.
+        """End a turn immediately, and cancel the actions that it started.
 
         Raises SessionError (`unknown_turn`) when it is not under way.
         """

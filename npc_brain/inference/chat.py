@@ -9,7 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from npc_brain.errors import InferenceError
 from npc_brain.inference.profile import ModelProfile, Sampling
+from npc_brain.schema.subset import SchemaError, bounded
 from npc_brain.vocabulary import AudioEncoding
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -72,12 +74,25 @@ class FunctionSchema:
     Attributes:
         name: Matches `[a-z_]+`.
         description: One sentence for the model.
-        parameters: JSON Schema of an object; enums are already narrowed to ids that exist now.
+        parameters: JSON Schema of an object, within `schema.subset`; enums are already narrowed to
+            ids that exist now.
     """
 
     name: str
     description: str
     parameters: dict[str, Any]
+
+    def bounded(self) -> dict[str, Any]:
+        """`parameters` with every bound spelled out, for grammars.
+
+        Raises InferenceError (`bad_tool`) when they cannot be enforced.
+        """
+        try:
+            return bounded(self.parameters)
+        except SchemaError as error:
+            raise InferenceError(
+                f"function {self.name!r}: {error.message}", code=error.code, hint=error.hint
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)

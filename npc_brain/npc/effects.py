@@ -14,20 +14,14 @@ from npc_brain.memory.blackboard import Kind, fits
 from npc_brain.npc.definition import EVENT_NAME, Effect
 from npc_brain.npc.expressions import ExpressionError, did_you_mean
 from npc_brain.npc.guards import Expression, compile_expression
+from npc_brain.schema.check import first_fault
 from npc_brain.schema.marks import ref_of
+from npc_brain.schema.subset import is_choice
 from npc_brain.tools.spec import Tool
 from npc_brain.world.model import Scalar
 
 PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
-_JSON_TYPES: dict[str, tuple[type, ...]] = {
-    "string": (str,),
-    "integer": (int,),
-    "number": (int, float),
-    "boolean": (bool,),
-    "array": (list, tuple),
-    "object": (dict,),
-}
 
 
 class EffectError(ExpressionError):
@@ -248,7 +242,7 @@ def _parse_args(tool: Tool, value: Any) -> dict[str, Any]:
         if name not in properties:
             hint = did_you_mean(str(name), properties) or f"it has: {', '.join(properties)}"
             raise EffectError(f"tool `{tool.name}` has no argument `{name}`", path, hint)
-        _check_type(tool.name, name, given, properties[name], path)
+        _check_value(tool.name, name, given, properties[name], path)
     missing = [
         name
         for name in tool.schema.get("required", ())
@@ -260,20 +254,16 @@ def _parse_args(tool: Tool, value: Any) -> dict[str, Any]:
     return args
 
 
-def _check_type(
+def _check_value(
     tool: str, name: str, value: Any, schema: Mapping[str, Any], path: tuple[str, ...]
 ) -> None:
-    if isinstance(value, str) and PLACEHOLDER.search(value):
+    if isinstance(value, str) and (PLACEHOLDER.search(value) or (not value and is_choice(schema))):
+        return  # filled in later, or left to the default
+    fault = first_fault(schema, value, name)
+    if fault is None:
         return
-    json_type = schema.get("type")
-    wanted = _JSON_TYPES.get(json_type) if isinstance(json_type, str) else None
-    is_wrong = wanted and (
-        not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted)
-    )
-    if is_wrong:
-        raise EffectError(
-            f"argument `{name}` of `{tool}` is of type {json_type}, got {value!r:.60}", path
-        )
+    problem = f"wants {fault.wanted}, got {fault.value!r:.60}" if fault.wanted else fault.problem
+    raise EffectError(f"argument `{fault.path}` of `{tool}` {problem}", path)
 
 
 def _known_tools(tools: Mapping[str, Tool]) -> str:

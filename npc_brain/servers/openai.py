@@ -40,7 +40,6 @@ from npc_brain.inference.chat import (
 )
 from npc_brain.inference.formats.base import require_something
 from npc_brain.inference.profile import ABLE, ModelProfile
-from npc_brain.inference.schema import check_schema
 from npc_brain.servers.address import ServerAddress, parse_address
 from npc_brain.servers.answer import AnswerReader
 from npc_brain.servers.backoff import BackOff
@@ -189,7 +188,7 @@ class OpenAIBackend:
         self._check_pause()
         require_something(request.functions, request.line)
         for function in request.functions:
-            check_schema(function.parameters, name=function.name)
+            function.bounded()  # raises for what cannot be enforced
         with self._changed:
             if self._is_closing:
                 raise InferenceError("the backend is closed")

@@ -96,13 +96,10 @@ def answer_schema(request: ChatRequest) -> Json:
     options: list[Json] = []
     if request.line.is_allowed:
         options.append(_closed({"say": {"type": "string"}}))
-    definitions: Json = {}
     for function in request.functions:
         parameters = _spelled_out(function.parameters)
-        definitions |= parameters.pop("$defs", {})
         options.append(_closed({"call": {"enum": [function.name]}, "arguments": parameters}))
-    schema = options[0] if len(options) == 1 else {"anyOf": options}
-    return {**schema, "$defs": definitions} if definitions else schema
+    return options[0] if len(options) == 1 else {"anyOf": options}
 
 
 def _spelled_out(schema: Any) -> Any:
@@ -114,7 +111,7 @@ def _spelled_out(schema: Any) -> Any:
     least, most = schema.get("minimum"), schema.get("maximum")
     if schema.get("type") == "integer" and isinstance(least, int) and isinstance(most, int):
         numbers = range(least, most + 1)
-        if "multipleOf" not in schema and len(numbers) <= _MAX_NUMBERS:
+        if len(numbers) <= _MAX_NUMBERS:
             return {"enum": list(numbers)}
     return {key: _spelled_out(value) for key, value in schema.items()}
 

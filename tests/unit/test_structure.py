@@ -35,7 +35,7 @@ OWNERS = {
     "onnxruntime": {"inference/runtime.py"},
     "huggingface_hub": {"importing/hub.py"},
     "tcod": {"world"},
-    "llguidance": {"inference/grammar.py", "inference/schema.py"},
+    "llguidance": {"inference/grammar.py"},
     "sqlite3": {"memory/store.py", "cli/doctor.py"},
 }
 """Which part may import a library directly."""

@@ -5,8 +5,8 @@ no escapes, keys are bare and sorted, numbers, `true`, `false` and `null` are as
 are no spaces: `call:give_item{count:2,item:<|"|>bread<|"|>}`.
 
 Source: Google's "Gemma 4 prompt formatting" (ai.google.dev) and the chat template for E2B and E4B
-in google-ai-edge/LiteRT-LM. Where the template writes nothing or an empty type (`anyOf`, `$ref`,
-an enum without a type), the declaration here says what the schema means.
+in google-ai-edge/LiteRT-LM. Where the template writes an empty type (an enum without a type), the
+declaration here says what the schema means.
 """
 
 import json
@@ -17,8 +17,8 @@ from typing import Any
 
 from npc_brain.errors import InferenceError
 from npc_brain.inference.chat import FunctionCall, FunctionSchema
-from npc_brain.inference.schema import resolve
 from npc_brain.inference.tokenizer import Tokenizer
+from npc_brain.schema.subset import type_of
 
 Piece = str | int
 
@@ -97,7 +97,7 @@ class Syntax:
         schema = function.parameters
         parameters: list[list[Piece]] = []
         if schema.get("properties"):
-            parameters.append(["properties:", *self._properties(schema, schema, 0)])
+            parameters.append(["properties:", *self._properties(schema, 0)])
         if schema.get("required"):
             parameters.append(["required:", *self.value(schema["required"])])
         parameters.append(["type:", *self.value("OBJECT")])
@@ -111,40 +111,34 @@ class Syntax:
             self._markers.tool_end,
         ]
 
-    def _properties(self, schema: dict[str, Any], root: dict[str, Any], depth: int) -> list[Piece]:
+    def _properties(self, schema: dict[str, Any], depth: int) -> list[Piece]:
         properties = schema.get("properties", {}) if depth < _MAX_DECLARED_DEPTH else {}
-        entries = [
-            [f"{key}:", *self._property(_meaning(child, root), root, depth)]
-            for key, child in _sorted(properties)
-        ]
+        entries = [[f"{key}:", *self._property(child, depth)] for key, child in _sorted(properties)]
         return ["{", *_joined(entries), "}"]
 
-    def _property(self, schema: dict[str, Any], root: dict[str, Any], depth: int) -> list[Piece]:
+    def _property(self, schema: dict[str, Any], depth: int) -> list[Piece]:
         """One property: its description first, its type last."""
-        kind = schema["type"]
+        kind = type_of(schema)
         parts: list[list[Piece]] = []
         if schema.get("description"):
             parts.append(["description:", *self.value(schema["description"])])
-        if schema.get("nullable"):
-            parts.append(["nullable:true"])
         if kind == "string" and schema.get("enum"):
             parts.append(["enum:", *self.value(schema["enum"])])
         elif kind == "array" and schema.get("items"):
-            items = _meaning(schema["items"], root)
-            parts.append(["items:", *self._items(items, root, depth + 1)])
+            parts.append(["items:", *self._items(schema["items"], depth + 1)])
         elif kind == "object":
-            parts.append(["properties:", *self._properties(schema, root, depth + 1)])
+            parts.append(["properties:", *self._properties(schema, depth + 1)])
             if schema.get("required"):
                 parts.append(["required:", *self.value(schema["required"])])
         parts.append(["type:", *self.value(kind.upper())])
         return ["{", *_joined(parts), "}"]
 
-    def _items(self, schema: dict[str, Any], root: dict[str, Any], depth: int) -> list[Piece]:
+    def _items(self, schema: dict[str, Any], depth: int) -> list[Piece]:
         """The elements of an array: every keyword of their schema, sorted."""
         parts: list[list[Piece]] = []
-        for key, child in _sorted(schema):
+        for key, child in _sorted({**schema, "type": type_of(schema)}):
             if key == "properties":
-                parts.append(["properties:", *self._properties(schema, root, depth)])
+                parts.append(["properties:", *self._properties(schema, depth)])
             elif key == "type":
                 parts.append(["type:", *self.value(child.upper())])
             elif child is not None:
@@ -201,34 +195,6 @@ def read_call(token_ids: Sequence[int], tokenizer: Tokenizer, quote: int) -> Fun
 
 def _text(token_ids: Sequence[int], tokenizer: Tokenizer) -> str:
     return b"".join(map(tokenizer.token_bytes, token_ids)).decode("utf-8", "replace")
-
-
-def _meaning(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
-    """`schema` as the template can say it: one `type`, and `nullable` when it may be null."""
-    schema = resolve(schema, root)
-    kinds = schema.get("type", [])
-    kinds = list(kinds) if isinstance(kinds, list) else [kinds]
-    if "anyOf" in schema:
-        options = [_meaning(option, root) for option in schema["anyOf"]]
-        real = [option for option in options if option["type"] != "null"] or options
-        is_nullable = len(real) < len(options) or any(option.get("nullable") for option in real)
-        schema = {**real[0], **{k: v for k, v in schema.items() if k != "anyOf"}}
-        kinds = [real[0]["type"], *["null"] * is_nullable]
-    if "const" in schema:
-        schema = {**schema, "enum": [schema["const"]]}
-    if "enum" in schema:
-        kinds = kinds or [_kind(value) for value in schema["enum"]]
-        schema = {**schema, "enum": [value for value in schema["enum"] if value is not None]}
-    real_kinds = [kind for kind in kinds if kind != "null"] or ["null"]
-    meaning = {**schema, "type": real_kinds[0]}
-    if len(real_kinds) < len(kinds) and real_kinds != ["null"]:
-        meaning["nullable"] = True
-    return meaning
-
-
-def _kind(value: Any) -> str:
-    names = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array"}
-    return "null" if value is None else names.get(type(value), "object")
 
 
 def _sorted(mapping: dict[str, Any]) -> list[tuple[str, Any]]:

@@ -5,7 +5,7 @@ function calling format (Nous Research, Hermes-Function-Calling), as also used b
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from npc_brain.inference.chat import (
@@ -24,10 +24,10 @@ from npc_brain.inference.formats.base import (
     require_something,
 )
 from npc_brain.inference.grammar import line_terminal
-from npc_brain.inference.schema import bounded_schema
 from npc_brain.inference.tokenizer import Tokenizer
 
 _OPEN, _CLOSE = "<tool_call>", "</tool_call>"
+_SAFE_ESCAPES = '"\\'
 
 
 class JsonCallFormat(ChatFormat):
@@ -56,13 +56,37 @@ def _call_rules(functions: Sequence[FunctionSchema]) -> list[str]:
         f'call: "{_OPEN}{{\\"name\\": \\"" ({names}) "}}{_CLOSE}"',
     ]
     for index, function in enumerate(functions):
-        schema = bounded_schema(function.parameters, name=function.name)
         head = json.dumps(f'{function.name}", "arguments": ')
         rules += [
             f"call_{index}: {head} arguments_{index}",
-            f"arguments_{index}: %json {json.dumps(schema)}",
+            f"arguments_{index}: %json {json.dumps(json_schema(function))}",
         ]
     return rules
+
+
+def json_schema(function: FunctionSchema) -> dict[str, Any]:
+    """What llguidance makes a grammar of: the bounded schema, and how to write it (`x-guidance`).
+
+    It writes the separators of `json.dumps`, and ASCII control characters in strings only when an
+    enum has some. Raises InferenceError (`bad_tool`) when the schema cannot be enforced.
+    """
+    schema = function.bounded()
+    options: dict[str, Any] = {
+        "whitespace_flexible": False,
+        "item_separator": ", ",
+        "key_separator": ": ",
+    }
+    # llguidance drops a character of an enum's text when its escape is not allowed.
+    if all(text.isprintable() for text in _choices(schema)):
+        options["json_allowed_escapes"] = _SAFE_ESCAPES
+    return {**schema, "x-guidance": options}
+
+
+def _choices(schema: dict[str, Any]) -> Iterator[str]:
+    yield from schema.get("enum", ())
+    for inner in (*schema.get("properties", {}).values(), schema.get("items")):
+        if inner:
+            yield from _choices(inner)
 
 
 class JsonCallParser(CompletionParser):

@@ -4,11 +4,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from npc_brain.errors import ErrorCode, InferenceError
+from npc_brain.errors import InferenceError
 from npc_brain.inference import grammar
-from npc_brain.inference.chat import LineRule
+from npc_brain.inference.chat import FunctionSchema, LineRule
+from npc_brain.inference.formats.json_calls import json_schema
 from npc_brain.inference.grammar import Constraint, GrammarCompiler, clean_line, line_terminal
-from npc_brain.inference.schema import bounded_schema, check_schema
 from tests.inference_doubles import byte_level_tokenizer
 
 TOKENIZER = byte_level_tokenizer()
@@ -197,7 +197,8 @@ SCHEMA = {
 
 
 def json_constraint(schema: dict[str, Any], max_tokens: int) -> Constraint:
-    return COMPILER.constrain(f"start: %json {json.dumps(bounded_schema(schema))}", max_tokens)
+    guided = json_schema(FunctionSchema("act", "Acts.", schema))
+    return COMPILER.constrain(f"start: %json {json.dumps(guided)}", max_tokens)
 
 
 @pytest.mark.parametrize("text", ["a\nb", "nul\x00", "esc\x1b", 'q"\\', "ü", "\u2028"])
@@ -265,60 +266,3 @@ def test_masks_that_are_computed_ahead_are_the_same(monkeypatch: pytest.MonkeyPa
 def test_a_wrong_grammar_is_an_error() -> None:
     with pytest.raises(InferenceError, match="grammar"):
         COMPILER.constrain("start: nothing", 10)
-
-
-def an_object(**properties: Any) -> dict[str, Any]:
-    return {"type": "object", "properties": properties, "required": list(properties)}
-
-
-@pytest.mark.parametrize(
-    "schema",
-    [
-        an_object(),
-        an_object(a={"type": "string", "maxLength": 3}, b={"type": ["integer", "null"]}),
-        an_object(a={"anyOf": [{"type": "boolean"}, {"type": "null"}], "default": None}),
-        an_object(a={"const": 3}, b={"enum": ["x", 2, None]}),
-        an_object(a={"type": "array", "items": an_object(b={"type": "number"}), "minItems": 2}),
-        an_object(a={"$ref": "#/$defs/Place"}) | {"$defs": {"Place": {"enum": ["market"]}}},
-        an_object(a={"type": "string", "pattern": "^[a-z_]{1,8}$"}),
-        an_object(a={"type": "integer", "exclusiveMinimum": 0, "multipleOf": 5, "maximum": 20}),
-    ],
-)
-def test_schemas_that_can_be_enforced(schema: dict[str, Any]) -> None:
-    check_schema(schema)
-
-
-@pytest.mark.parametrize(
-    ("schema", "problem"),
-    [
-        ({"type": "string"}, "has type 'string', wanted 'object'"),
-        (an_object(a={"type": "string", "format": "date"}), "/a: has keyword 'format'"),
-        (an_object(a={"not": {"type": "string"}, "type": "string"}), "/a: has keyword 'not'"),
-        (an_object(a={}), "/a: has none of type"),
-        (an_object(a=3), "/a: is 3"),
-        (an_object(a={"type": "wat"}), "/a: has type 'wat'"),
-        (an_object(a={"type": "array"}), "/a: is an array without 'items'"),
-        (an_object(a={"type": "array", "items": {"oneOf": []}}), "/a/items: has none of"),
-        (an_object(a={"type": "integer", "maxLength": 3}), "/a: has keyword 'maxLength'"),
-        (an_object(a={"type": "object", "additionalProperties": {}}), "objects are closed"),
-        (an_object(a={"type": "integer", "minimum": 5, "maximum": 3}), "nsatisfiable"),
-        (an_object(a={"enum": []}), "nsatisfiable"),
-        (an_object(a={"type": "string", "pattern": "("}), "regex"),
-        (an_object() | {"required": ["b"]}, "nsatisfiable"),
-        (an_object() | {"dependentRequired": {}}, "'dependentRequired'"),
-    ],
-)
-def test_schemas_that_cannot_be_enforced(schema: dict[str, Any], problem: str) -> None:
-    with pytest.raises(InferenceError) as caught:
-        check_schema(schema, name="wave")
-    assert "wave" in caught.value.message
-    assert problem in caught.value.message
-    assert caught.value.code is ErrorCode.BAD_TOOL
-
-
-def test_deep_nesting_is_refused() -> None:
-    schema: dict[str, Any] = an_object()
-    for _ in range(20):
-        schema = an_object(a=schema)
-    with pytest.raises(InferenceError, match="nested deeper"):
-        check_schema(schema)

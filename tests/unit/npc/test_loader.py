@@ -124,7 +124,7 @@ MISTAKES = [
     ("trust: trust + 1", "trsut: trust + 1", "unknown_key", 29, "`trsut`", "did you mean"),
     ("trust: trust + 1", "trust: trust + nothing", "bad_expression", 29, "`nothing`", ""),
     ("{go_to: cellar}", "{go_to: {targit: cellar}}", "bad_effect", 21, "`targit`", "`target`"),
-    ("{go_to: cellar}", "{go_to: 7}", "bad_effect", 21, "type string", ""),
+    ("{go_to: cellar}", "{go_to: 7}", "bad_effect", 21, "wants string, got 7", ""),
     ("{go_to: cellar}", "{go_to: cellar, say: x}", "bad_effect", 21, "has one name", "list entry"),
     ("{go_to: cellar}", "{go_to: }", "bad_effect", 21, "needs `target`", ""),
     ("grinds at night", "is silent. The miller hides a stolen crown in the Well!", "told_secret", 5,

@@ -22,7 +22,7 @@ GIVE = function(
     ["item"],
     item={"type": "string", "enum": ["bread", "iron_sword"]},
     count={"type": "integer", "minimum": 1, "maximum": 9},
-    note=TEXT,
+    note={"type": "string", "maxLength": 1000},
 )
 ROUTE = function(
     "plan_route",
@@ -199,7 +199,7 @@ def test_other_quotes(quote: str) -> None:
 
 def test_long_strings() -> None:
     """llama.cpp 25986: long strings with anything in them."""
-    note = ("a, b: {c} [d] (e)\n\"f\" 'g' " * 300).strip()
+    note = ("a, b: {c} [d] (e)\n\"f\" 'g' " * 37).strip()
     text = marked(f'give_item{{item:<|"|>bread<|"|>,note:<|"|>{note}<|"|>}}')
     assert calls(text) == give(item="bread", note=note)
 

@@ -9,8 +9,8 @@ understanding; models that choose tools themselves are not put through it.
 import re
 from collections.abc import Sequence
 
+from npc_brain.language.en.words import find_count
 from npc_brain.understanding.linking import Mention
-from npc_brain.understanding.words import find_count
 
 _CLAIMS = re.compile(
     r"""\b(?:

@@ -9,11 +9,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from npc_brain.language.en.wording import counted, listed, sentence
 from npc_brain.language.language import language
 from npc_brain.npc.definition import NpcDefinition
 from npc_brain.npc.effects import pick_line, render_line
 from npc_brain.tools.spec import ToolResult
-from npc_brain.tools.wording import counted, listed, sentence
 from npc_brain.world.model import Scalar
 from npc_brain.world.world import World
 

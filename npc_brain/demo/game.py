@@ -25,10 +25,10 @@ from npc_brain.demo.commands import (
 from npc_brain.demo.saves import read_save, write_save
 from npc_brain.demo.view import View
 from npc_brain.errors import NpcBrainError
+from npc_brain.language.en.wording import counted, listed, sentence
 from npc_brain.simulation.ground import cells_apart
 from npc_brain.simulation.simulated_world import SimulatedWorld
 from npc_brain.simulation.walking import Update
-from npc_brain.tools.wording import counted, listed, sentence
 
 Sleep = Callable[[float], Awaitable[object]]
 

@@ -1,1 +1,1 @@
-"""The words of the languages that NPCs speak, as data; only English so far."""
+"""What depends on the language that is spoken; only English so far."""

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 from npc_brain.clock import Clock
 from npc_brain.errors import ErrorCode, SessionError
-from npc_brain.tools import wording
+from npc_brain.language.en import wording
 from npc_brain.tools.spec import Phrase, Tool
 from npc_brain.vocabulary import END_STATUSES, ActionStatus
 from npc_brain.world.world import World

@@ -9,8 +9,9 @@ from typing import Annotated
 
 from pydantic import Field
 
+from npc_brain.language.en import wording
 from npc_brain.schema.marks import Domain
-from npc_brain.tools import domains, wording
+from npc_brain.tools import domains
 from npc_brain.tools.spec import ToolContext, ToolResult, refusal
 
 Amount = Annotated[int, Field(ge=1)]

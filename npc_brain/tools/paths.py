@@ -6,8 +6,8 @@ In a world without nav the engine answers the queries and judges the actions.
 from collections.abc import Callable
 from typing import Annotated, Any
 
+from npc_brain.language.en import wording
 from npc_brain.schema.marks import Domain, Ref
-from npc_brain.tools import wording
 from npc_brain.tools.spec import Arguments, ToolContext, ToolResult, refusal
 from npc_brain.world.limit import SearchCutOff
 from npc_brain.world.model import NavGraph, Position

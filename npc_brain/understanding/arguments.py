@@ -10,11 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from npc_brain.schema.marks import Domain, Ref, counted_by, ref_of
-from npc_brain.understanding import phrases
-from npc_brain.understanding.linking import Mention
-from npc_brain.understanding.trading import Money, trade_sides
-from npc_brain.understanding.words import (
+from npc_brain.language.en import phrases
+from npc_brain.language.en.words import (
     MAX_CHARS,
     Word,
     find_counts,
@@ -22,6 +19,9 @@ from npc_brain.understanding.words import (
     split_words,
     stem,
 )
+from npc_brain.schema.marks import Domain, Ref, counted_by, ref_of
+from npc_brain.understanding.linking import Mention
+from npc_brain.understanding.trading import Money, trade_sides
 
 _Schema = Mapping[str, Any]
 

@@ -16,11 +16,11 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from npc_brain.language.en.words import Speller, in_plain_spelling, split_words
 from npc_brain.language.language import JUST_TALK
 from npc_brain.understanding.lexical import LexicalEncoder
 from npc_brain.understanding.linking import EntityLinker, Mention
 from npc_brain.understanding.matching import Encoder, FloatArray, Match, spans_to_read
-from npc_brain.understanding.words import Speller, in_plain_spelling, split_words
 
 MASKS = {"item": "item", "place": "place", "person": "person", "object": "thing"}
 """What stands in for a name, by kind; also the placeholders that examples may use. Other kinds stay

@@ -13,7 +13,7 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
-from npc_brain.understanding.words import split_words
+from npc_brain.language.en.words import split_words
 
 _WORD_WEIGHT = 1.0
 _PAIR_WEIGHT = 0.8

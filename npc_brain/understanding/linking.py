@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from npc_brain.understanding.words import MAX_CHARS, Speller, Word, split_words, stem
+from npc_brain.language.en.words import MAX_CHARS, Speller, Word, split_words, stem
 
 _FILLERS = frozenset({
     "a", "an", "the", "of", "to", "for", "from", "my", "your", "his", "her", "our", "their",

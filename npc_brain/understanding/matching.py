@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from npc_brain.understanding.words import MAX_CHARS, in_plain_spelling, split_clauses, split_parts
+from npc_brain.language.en.words import MAX_CHARS, in_plain_spelling, split_clauses, split_parts
 
 FloatArray = npt.NDArray[np.float32]
 

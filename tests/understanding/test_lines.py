@@ -8,6 +8,7 @@ import yaml
 
 from npc_brain.importing.catalogue import resolve_model
 from npc_brain.inference.sentence_encoder import SentenceEncoder
+from npc_brain.language.en.words import split_words
 from npc_brain.language.language import JUST_TALK, language
 from npc_brain.tools.registry import STAND_INS
 from npc_brain.understanding.arguments import Missing, fill
@@ -16,7 +17,6 @@ from npc_brain.understanding.lexical import LexicalEncoder
 from npc_brain.understanding.linking import EntityLinker
 from npc_brain.understanding.matching import Encoder, Match
 from npc_brain.understanding.trading import Money
-from npc_brain.understanding.words import split_words
 from tests.understanding.village import ITEMS, NAMED, ROLES, schemas
 
 Line = dict[str, Any]

@@ -1,6 +1,6 @@
 """The way to a target, with landmarks."""
 
-from npc_brain.tools import wording
+from npc_brain.language.en import wording
 from npc_brain.tools.paths import TargetArguments, in_time, measured, measures, path_to, where
 from npc_brain.tools.spec import Tool, ToolContext, ToolKind, ToolResult, schema_of
 from npc_brain.world.navigation import Path

@@ -2,8 +2,8 @@
 
 from typing import Annotated
 
+from npc_brain.language.en import wording
 from npc_brain.schema.marks import Domain, Ref
-from npc_brain.tools import wording
 from npc_brain.tools.spec import (
     Arguments,
     Tool,

@@ -1,6 +1,6 @@
 """Whether there is a way to a target."""
 
-from npc_brain.tools import wording
+from npc_brain.language.en import wording
 from npc_brain.tools.paths import TargetArguments, in_time, path_to
 from npc_brain.tools.spec import Tool, ToolContext, ToolKind, ToolResult, schema_of
 

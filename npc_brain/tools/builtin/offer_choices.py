@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from npc_brain.tools import wording
+from npc_brain.language.en import wording
 from npc_brain.tools.spec import (
     Arguments,
     Tool,

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from npc_brain.language.en import wording
 from npc_brain.schema.marks import Domain, Ref
-from npc_brain.tools import wording
 from npc_brain.tools.paths import in_time, length, position_of, standing
 from npc_brain.tools.spec import (
     Arguments,

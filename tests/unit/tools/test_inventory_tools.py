@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from npc_brain.language.en.wording import best_match, counted, listed, plural, sentence
 from npc_brain.tools.narrow import validate_arguments
 from npc_brain.tools.registry import BUILT_INS
 from npc_brain.tools.spec import ToolContext, ToolResult
-from npc_brain.tools.wording import best_match, counted, listed, plural, sentence
 from npc_brain.world.model import Inventory, Item, WorldPatch
 from tests.unit.tools.village import context
 

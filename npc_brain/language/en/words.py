@@ -1,6 +1,6 @@
 """Words of a player's text: splitting, plain spelling, numbers.
 
-English. Knows no names and no meanings; those are in `linking` and `matching`.
+Knows no names and no meanings; those are in `understanding`.
 """
 
 import re
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
-from npc_brain.understanding.common_words import COMMON_WORDS
+from npc_brain.language.en.common_words import COMMON_WORDS
 
 MAX_CHARS = 1000
 """Read of one text, from its start; bounds the work that a player can cause."""

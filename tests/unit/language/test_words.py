@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npc_brain.understanding.words import (
+from npc_brain.language.en.words import (
     Speller,
     find_count,
     in_plain_spelling,

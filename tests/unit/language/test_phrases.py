@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npc_brain.understanding.phrases import content, thing_asked_for
+from npc_brain.language.en.phrases import content, thing_asked_for
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import re
 
-from npc_brain.understanding.words import in_plain_spelling, split_words
+from npc_brain.language.en.words import in_plain_spelling, split_words
 
 _POLITE = (
     r"(?:(?:please|and|so|but|oh|well|hey|listen|by the way|also|now|then)\b[\s,:;-]*)*"

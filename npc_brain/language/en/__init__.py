@@ -1,0 +1,1 @@
+"""English: its words as data, its spelling and grammar as code."""

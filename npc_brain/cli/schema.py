@@ -5,6 +5,7 @@ between a line `generated: NAME` and a line `end of generated part`, in any comm
 """
 
 import argparse
+import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,13 +13,19 @@ from pathlib import Path
 from npc_brain.cli import bridge_parts, file_reference, tool_reference
 from npc_brain.errors import UsageError
 from npc_brain.npc.definition import NpcDefinition
+from npc_brain.npc.loader import load_definition
 from npc_brain.protocol import reference
 from npc_brain.protocol.export import FileModels, schema_files
-from npc_brain.simulation.world_file import WorldFile
+from npc_brain.simulation.recorded_deals import recorded_deals
+from npc_brain.simulation.simulated_world import SimulatedWorld
+from npc_brain.simulation.world_file import WorldFile, load_world_file
+from npc_brain.tools.registry import BUILT_INS
 
 SCHEMAS = Path("schemas")
+DEALS = SCHEMAS / "golden" / "village" / "deals.jsonl"
 FILES: FileModels = {"npc_file": NpcDefinition, "world_file": WorldFile}
 
+_VILLAGE = Path("sample_game")
 _GODOT = Path("engine_bridges/godot/addons/npc_brain")
 _UNITY = Path("engine_bridges/unity/com.npcbrain.bridge/Runtime")
 _END = "end of generated part"
@@ -137,14 +144,25 @@ def _wanted(root: Path) -> dict[Path, bytes]:
             wanted[path] = with_parts(text, parts()).encode()
         except UsageError as e:
             raise UsageError(f"{path.as_posix()}: {e.message}") from e
+    wanted[DEALS] = _deals(root / _VILLAGE)
     return wanted
+
+
+def _deals(village: Path) -> bytes:
+    """What `recorded_deals` tells of the sample game's village, one JSON object a line."""
+    npcs = [load_definition(path, BUILT_INS) for path in sorted((village / "npcs").glob("*.yaml"))]
+    file = load_world_file(village / "world.json")
+    world = SimulatedWorld(file, {npc.id: npc.inventory for npc in npcs})
+    return "".join(
+        json.dumps(record, separators=(",", ":")) + "\n" for record in recorded_deals(world)
+    ).encode()
 
 
 def _stale(root: Path, wanted: Mapping[Path, bytes]) -> list[Path]:
     present = {
         path.relative_to(root)
         for path in (root / SCHEMAS).rglob("*")
-        if path.suffix in (".json", ".msgpack") and path.is_file()
+        if path.suffix in (".json", ".jsonl", ".msgpack") and path.is_file()
     }
     stale = {
         path

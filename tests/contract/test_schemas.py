@@ -56,7 +56,9 @@ def test_the_document_tells_version_messages_and_codes() -> None:
 def test_changes_leftovers_and_gaps_are_found_and_mended(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shutil.copytree(SCHEMAS, tmp_path / "schemas")
+    for directory in ("schemas", "sample_game/npcs"):
+        shutil.copytree(ROOT / directory, tmp_path / directory)
+    shutil.copy(ROOT / "sample_game" / "world.json", tmp_path / "sample_game")
     for path in PARTS:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / path, tmp_path / path)

@@ -20,13 +20,12 @@ static func read_json(file: String) -> Dictionary:
 	return _with_integers(parsed)
 
 
-## The rows of a JSON file that is a list of maps.
-static func read_rows(path: String) -> Array[Dictionary]:
-	var rows: Array[Dictionary] = []
-	var parsed: Variant = JSON.parse_string(FileAccess.get_file_as_string(path))
-	for row: Dictionary in _with_integers(parsed):
-		rows.append(row)
-	return rows
+## The maps of a file with one in JSON on each line.
+static func read_lines(path: String) -> Array[Dictionary]:
+	var maps: Array[Dictionary] = []
+	for line in FileAccess.get_file_as_string(path).split("\n", false):
+		maps.append(_with_integers(JSON.parse_string(line)))
+	return maps
 
 
 static func _with_integers(value: Variant) -> Variant:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-COPIED = ("npc_brain", "schemas", "docs", "engine_bridges")
+COPIED = ("npc_brain", "schemas", "docs", "engine_bridges", "sample_game")
 """The product, and what is generated from it."""
 NOT_COPIED = shutil.ignore_patterns("__pycache__", ".godot", "bin", "obj")
 

@@ -26,12 +26,14 @@ import sysconfig
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from pkgutil import iter_modules
 
 import npc_brain
 from npc_brain import files
 from npc_brain.cli.progress import progress_bar
 from npc_brain.client import Sidecar
 from npc_brain.errors import NpcBrainError, SessionError, UsageError
+from npc_brain.importing import architectures
 from npc_brain.importing.catalogue import CATALOGUE, resolve_model
 from npc_brain.inference.model_dir import INFO_FILE, load_model_info, new_directory, verify
 from npc_brain.npc.source import MAX_FILE_BYTES
@@ -189,8 +191,12 @@ def _build(staging: Path, distributions: dict[str, importlib.metadata.Distributi
         command += ["--distpath", f"{work}/dist", "--workpath", f"{work}/build", "--specpath", work]
         for name in distributions:  # some ask for their own version
             command += ["--copy-metadata", name]
-        for name in COMMANDS:
-            command += ["--hidden-import", f"npc_brain.cli.{name}"]
+        hidden = [f"npc_brain.cli.{name}" for name in COMMANDS]
+        hidden += [
+            f"{architectures.__name__}.{m.name}" for m in iter_modules(architectures.__path__)
+        ]
+        for name in hidden:  # modules that are looked up by name
+            command += ["--hidden-import", name]
         command += ["--collect-submodules", "npc_brain.tools.builtin"]
         for module in (*_UNWANTED_MODULES, *_unneeded_modules(distributions)):
             command += ["--exclude-module", module]

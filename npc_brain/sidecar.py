@@ -21,9 +21,9 @@ from npc_brain.errors import ModelError, NpcBrainError, contained
 from npc_brain.importing.architectures import profile_of
 from npc_brain.importing.catalogue import resolve_model
 from npc_brain.importing.fetch import stop_downloads
-from npc_brain.inference.backends.onnx import OnnxBackend
+from npc_brain.inference.backends.onnx import DEFAULT_OPTIONS, OnnxBackend
+from npc_brain.inference.decoder import DecoderOptions
 from npc_brain.inference.profile import ABLE, with_settings
-from npc_brain.inference.providers import AUTO
 from npc_brain.inference.sentence_encoder import SentenceEncoder
 from npc_brain.npc.npc_files import NpcLibrary
 from npc_brain.plain_text import one_line
@@ -63,10 +63,8 @@ class SidecarOptions:
         npcs: Directory of NPC files; None: only inline definitions.
         model: A catalogue name, a model directory, `openai:URL#MODEL`, or `none`.
         token: What engines must show.
-        num_threads: Threads of the model; 0 takes one per core.
-        is_spinning: See `OnnxDecoder`.
+        decoder: How a local model is run; a server gets as many requests at once as it has slots.
         thinking_tokens: See `OnnxBackend`. A model that cannot think is refused with one above 0.
-        provider: See `inference.providers`.
         profile: Fields of `ModelProfile` that replace the model's own.
     """
 
@@ -75,11 +73,8 @@ class SidecarOptions:
     token: str
     bind: str = "tcp://127.0.0.1:0"
     allow_remote: bool = False
-    num_threads: int = 0
-    num_slots: int = 2
-    is_spinning: bool = False
+    decoder: DecoderOptions = DEFAULT_OPTIONS
     thinking_tokens: int = 0
-    provider: str = AUTO
     profile: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -195,11 +190,8 @@ class Service:
                 lambda: OnnxBackend(
                     directory,
                     profile_of(directory, options.profile),
-                    num_slots=options.num_slots,
-                    num_threads=options.num_threads,
-                    is_spinning=options.is_spinning,
+                    options.decoder,
                     thinking_tokens=options.thinking_tokens,
-                    provider=options.provider,
                     clock=self._clock,
                 )
             )
@@ -213,7 +205,7 @@ class Service:
         backend = OpenAIBackend(
             options.model,
             profile=with_settings(ABLE, options.profile),
-            num_parallel=options.num_slots,
+            num_parallel=options.decoder.num_slots,
             clock=self._clock,
         )
         self._models.use_backend(backend)

@@ -4,83 +4,48 @@ The prompt is continued as it is: no chat format is put around it, and what spel
 in `--prompt` stays plain text. `--tokens` takes ids as they are, control tokens included.
 
 `--logits-out` writes float32[num_given + num_generated, vocab]: row i is what the model predicts
-after token i of the given tokens followed by the generated ones. So row num_given - 1 chose the
-first generated token, and the last row follows the last generated one.
+after token i of the given tokens followed by the generated ones, in one pass over all of them.
 """
 
 import argparse
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from contextlib import closing
 from pathlib import Path
+from queue import SimpleQueue
 
 import numpy as np
 
 from npc_brain import files
 from npc_brain.cli.progress import progress_bar
-from npc_brain.errors import UsageError
+from npc_brain.clock import MonotonicClock
+from npc_brain.errors import InferenceError, UsageError
 from npc_brain.importing.catalogue import resolve_model
-from npc_brain.inference.decoder import Decoder, Logits
+from npc_brain.inference.chat import ChatEvent, Finished
+from npc_brain.inference.decoder import DecoderOptions
+from npc_brain.inference.engine import Engine
+from npc_brain.inference.formats.base import CompletionParser
 from npc_brain.inference.model_dir import load_model_info
 from npc_brain.inference.profile import Sampling
+from npc_brain.inference.request import GenerationRequest
 from npc_brain.inference.sampler import Sampler
 from npc_brain.inference.tokenizer import Tokenizer
 
 _DEFAULT_TEMPERATURE = 0.7
 
 
-@dataclass(slots=True)
-class Completion:
-    """What a model made of a prompt.
+class _Continuation(CompletionParser):
+    """Shows each token as it comes; a stop token is the last."""
 
-    Attributes:
-        token_ids: Generated tokens; the stop token that ended it is the last of them.
-        logits: One array for the prompt, float32[num_given, vocab], then one float32[1, vocab] for
-            each generated token; empty unless asked for.
-    """
+    def __init__(self, stop_ids: Sequence[int], show: Callable[[int], None]) -> None:
+        self._stop_ids = stop_ids
+        self._show = show
 
-    token_ids: list[int] = field(default_factory=list)
-    prefill_ms: float = 0.0
-    decode_ms: float = 0.0
-    logits: list[Logits] = field(default_factory=list)
-
-
-def complete(
-    decoder: Decoder,
-    prompt_ids: Sequence[int],
-    sampling: Sampling,
-    *,
-    max_tokens: int,
-    stop_ids: Sequence[int] = (),
-    keeps_logits: bool = False,
-    emit: Callable[[int], None] = lambda token_id: None,
-) -> Completion:
-    """Continue `prompt_ids` in slot 0 until a stop token or `max_tokens`, telling `emit` of each.
-
-    Raises InferenceError when an id is out of the vocabulary or the context is too small.
-    """
-    completion, sampler = Completion(), Sampler(sampling)
-    started = time.perf_counter()
-    logits = decoder.prefill(0, prompt_ids, all_logits=keeps_logits)
-    completion.prefill_ms = (time.perf_counter() - started) * 1e3
-    if keeps_logits:
-        completion.logits.append(logits)
-    started = time.perf_counter()
-    while len(completion.token_ids) < max_tokens:
-        token_id = sampler.sample(logits[-1].copy())
-        sampler.note([token_id])
-        completion.token_ids.append(token_id)
-        emit(token_id)
-        is_last = token_id in stop_ids or len(completion.token_ids) == max_tokens
-        if not is_last or keeps_logits:
-            logits = decoder.decode([0], [token_id])
-        if keeps_logits:
-            completion.logits.append(logits.copy())
-        if is_last:
-            break
-    completion.decode_ms = (time.perf_counter() - started) * 1e3
-    return completion
+    def feed(self, token_id: int) -> list[ChatEvent]:
+        self._show(token_id)
+        self.is_full = token_id in self._stop_ids
+        return []
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -125,7 +90,11 @@ def run(args: argparse.Namespace) -> int:
     if given is None:
         given = [] if info.bos_id is None else [info.bos_id]
         given += tokenizer.encode(args.prompt)
-    decoder = open_decoder(model_dir, max_context=len(given) + args.max_tokens)
+    if not 0 <= min(given) <= max(given) < info.dims.vocab:
+        raise InferenceError(
+            f"got token ids from {min(given)} to {max(given)}, wanted 0 to {info.dims.vocab - 1}"
+        )
+    decoder = open_decoder(model_dir, DecoderOptions(max_context=len(given) + args.max_tokens))
     load_ms = (time.perf_counter() - started) * 1e3
     stream = tokenizer.stream()
 
@@ -133,27 +102,33 @@ def run(args: argparse.Namespace) -> int:
         if not args.json:
             print(stream.push(token_id), end="", flush=True)
 
-    completion = complete(
-        decoder,
-        given,
-        Sampling(
-            temperature=args.temperature,
-            top_k=0,
-            top_p=1.0,
-            repetition_penalty=1.0,
-            seed=args.seed,
-        ),
-        max_tokens=args.max_tokens,
-        stop_ids=info.stop_ids,
-        keeps_logits=args.logits_out is not None,
-        emit=show,
+    sampling = Sampling(
+        temperature=args.temperature, top_k=0, top_p=1.0, repetition_penalty=1.0, seed=args.seed
     )
-    decoder.close()
-    if args.logits_out is not None:
-        with args.logits_out.open("wb") as file:
-            np.save(file, np.concatenate(completion.logits))
+    events: SimpleQueue[ChatEvent] = SimpleQueue()
+    request = GenerationRequest(
+        prompt_ids=given,
+        emit=events.put,
+        parser=_Continuation(info.stop_ids, show),
+        sampler=Sampler(sampling),
+        stop_ids=frozenset(),
+        max_tokens=args.max_tokens,
+    )
+    with closing(Engine(decoder, MonotonicClock())) as engine:
+        engine.start()
+        engine.submit(request)
+        finished = events.get()
+        assert isinstance(finished, Finished), "the parser gives no other event"
+        if finished.error:
+            raise InferenceError(finished.error)
+        if args.logits_out is not None:  # the engine has nothing left to do
+            decoder.truncate(0, 0)
+            logits = decoder.prefill(0, [*given, *request.completion_ids], all_logits=True)
+            with args.logits_out.open("wb") as file:
+                np.save(file, logits)
     if args.json:
-        print(json.dumps(_as_json(completion, given, tokenizer, load_ms), ensure_ascii=False))
+        told = _as_json(finished, request.completion_ids, given, tokenizer, load_ms)
+        print(json.dumps(told, ensure_ascii=False))
     else:
         print(stream.finish())
     return 0
@@ -178,19 +153,18 @@ def _read_tokens(path: Path) -> list[int]:
 
 
 def _as_json(
-    completion: Completion, given: list[int], tokenizer: Tokenizer, load_ms: float
+    finished: Finished, token_ids: list[int], given: list[int], tokenizer: Tokenizer, load_ms: float
 ) -> dict[str, object]:
-    num_tokens = len(completion.token_ids)
-    seconds = completion.decode_ms / 1e3
+    prefill_s, decode_s = finished.prefill_ms / 1e3, finished.decode_ms / 1e3
     return {
-        "token_ids": completion.token_ids,
-        "text": tokenizer.decode(completion.token_ids),
+        "token_ids": token_ids,
+        "text": tokenizer.decode(token_ids),
         "prompt_token_ids": given,
         "timings": {
             "load_ms": round(load_ms, 1),
-            "prefill_ms": round(completion.prefill_ms, 1),
-            "decode_ms": round(completion.decode_ms, 1),
-            "prefill_tokens_per_s": round(len(given) / max(completion.prefill_ms / 1e3, 1e-9), 1),
-            "decode_tokens_per_s": round(num_tokens / max(seconds, 1e-9), 1),
+            "prefill_ms": round(finished.prefill_ms, 1),
+            "decode_ms": round(finished.decode_ms, 1),
+            "prefill_tokens_per_s": round(len(given) / max(prefill_s, 1e-9), 1),
+            "decode_tokens_per_s": round(len(token_ids) / max(decode_s, 1e-9), 1),
         },
     }

@@ -123,6 +123,7 @@ async def _serve(args: argparse.Namespace) -> None:
     # Imported here: the model's runtime takes a while, and `--help` needs none of it.
     from npc_brain.cache import cache_dir
     from npc_brain.importing.fetch import stop_downloads
+    from npc_brain.inference.decoder import DecoderOptions
     from npc_brain.sidecar import Service, SidecarOptions
     from npc_brain.transport.parent import watch_parent
     from npc_brain.transport.signals import watch_signals
@@ -138,11 +139,13 @@ async def _serve(args: argparse.Namespace) -> None:
         token=token,
         bind=args.bind,
         allow_remote=args.allow_remote,
-        num_threads=args.threads,
-        num_slots=args.slots,
-        is_spinning=args.spin,
+        decoder=DecoderOptions(
+            num_slots=args.slots,
+            num_threads=args.threads,
+            is_spinning=args.spin,
+            provider=args.provider,
+        ),
         thinking_tokens=args.thinking_tokens,
-        provider=args.provider,
         profile=args.profile,
     )
     loop = asyncio.get_running_loop()

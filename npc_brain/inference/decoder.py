@@ -21,6 +21,30 @@ Logits = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
+class DecoderOptions:
+    """How a decoder is run.
+
+    Attributes:
+        num_slots: Completions that run together, 1 or more; each has its own KV cache.
+        max_context: Positions a slot holds, prompt and completion together; cut to what the model
+            supports.
+        num_threads: Threads of the runtime; 0 takes one per physical core.
+        is_spinning: Whether idle threads wait busily: about a fifth faster when nothing else runs,
+            half as fast beside one busy program such as a game.
+        provider: What computes; see `providers.open_session`.
+    """
+
+    num_slots: int = 1
+    max_context: int = 2048
+    num_threads: int = 0
+    is_spinning: bool = False
+    provider: str = "cpu"
+
+
+ONE_SLOT = DecoderOptions()
+
+
+@dataclass(frozen=True, slots=True)
 class KVSnapshot:
     """The KV of a slot's first `num_tokens` positions; opaque to all but its decoder.
 

@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from npc_brain.errors import InferenceError, ModelError
-from npc_brain.inference.decoder import PREFILL_CHUNK, KVSnapshot, Logits
+from npc_brain.inference.decoder import ONE_SLOT, PREFILL_CHUNK, DecoderOptions, KVSnapshot, Logits
 from npc_brain.inference.embedding_table import EmbeddingTable, Floats
 from npc_brain.inference.kv_cache import KVCache, KVShape
 from npc_brain.inference.model_dir import GRAPH_FILE, ModelInfo, load_model_info
-from npc_brain.inference.providers import CPU, open_session, session_options
+from npc_brain.inference.providers import open_session, session_options
 from npc_brain.inference.runtime import onnxruntime as ort
 from npc_brain.inference.slot_decoder import SlotDecoder, soft_rows
 
@@ -36,24 +36,15 @@ class OnnxDecoder(SlotDecoder):
     def __init__(
         self,
         model_dir: Path,
+        options: DecoderOptions = ONE_SLOT,
         *,
-        num_slots: int = 1,
-        max_context: int = 2048,
-        num_threads: int = 0,
-        is_spinning: bool = False,
-        provider: str = CPU,
         skips_unread: bool = True,
     ) -> None:
         """Load the model in `model_dir` and allocate the KV of all slots.
 
         Args:
             model_dir: A model directory of kind `decoder`.
-            num_slots: Lanes, 1 or more.
-            max_context: Positions a slot holds; cut to what the model supports.
-            num_threads: Threads of the runtime; 0 takes one per physical core.
-            is_spinning: Whether idle threads wait busily: about a fifth faster when nothing else
-                runs, half as fast beside one busy program such as a game.
-            provider: What computes; see `providers.open_session`.
+            options: How it is run.
             skips_unread: Whether layers without KV leave out prompt tokens whose logits nobody
                 reads; off only to measure what that gains.
 
@@ -65,26 +56,28 @@ class OnnxDecoder(SlotDecoder):
             raise ModelError(f"{model_dir} holds a {self.info.kind}, wanted a decoder")
         super().__init__(
             vocab_size=dims.vocab,
-            num_slots=num_slots,
-            max_context=min(max_context, dims.context),
+            num_slots=options.num_slots,
+            max_context=min(options.max_context, dims.context),
         )
         self._embeddings = EmbeddingTable(model_dir, self.info.embedding, dims.vocab, dims.hidden)
         self._per_layer = _per_layer_table(model_dir, self.info)
         opened = open_session(
-            model_dir / GRAPH_FILE, session_options(num_threads, is_spinning), provider=provider
+            model_dir / GRAPH_FILE,
+            session_options(options.num_threads, options.is_spinning),
+            provider=options.provider,
         )
         self.provider, self.provider_notice = opened.provider, opened.notice
         self._session = opened.session
         self._kv = KVCache(
             _kv_shapes(self._session),
-            num_slots=num_slots,
+            num_slots=self.num_slots,
             capacity=self.max_context,
             window=dims.sliding_window,
             most_at_once=PREFILL_CHUNK,
         )
         self._lengths = self._kv.lengths
         self.skips_unread = skips_unread
-        self._decode_logits = np.zeros((num_slots, dims.vocab), np.float32)
+        self._decode_logits = np.zeros((self.num_slots, dims.vocab), np.float32)
         self._lanes: dict[tuple[int, int], _Lanes] = {}
 
     def prefill(

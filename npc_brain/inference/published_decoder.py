@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from npc_brain.errors import InferenceError, ModelError
-from npc_brain.inference.decoder import PREFILL_CHUNK, KVSnapshot, Logits
+from npc_brain.inference.decoder import ONE_SLOT, PREFILL_CHUNK, DecoderOptions, KVSnapshot, Logits
 from npc_brain.inference.model_dir import ModelInfo, load_model_info, model_file
 from npc_brain.inference.providers import CPU, open_session, session_options
 from npc_brain.inference.runtime import onnxruntime as ort
@@ -66,17 +66,8 @@ class PublishedDecoder(SlotDecoder):
         provider_notice: Which providers did not load, for people; empty when the wanted one did.
     """
 
-    def __init__(
-        self,
-        model_dir: Path,
-        *,
-        num_slots: int = 1,
-        max_context: int = 2048,
-        num_threads: int = 0,
-        is_spinning: bool = False,
-        provider: str = CPU,
-    ) -> None:
-        """Load the model in `model_dir`; arguments as for `OnnxDecoder`.
+    def __init__(self, model_dir: Path, options: DecoderOptions = ONE_SLOT) -> None:
+        """Load the model in `model_dir`.
 
         Raises ModelError when the directory is damaged or holds no published graphs, or when a
         graph has inputs that are not known here.
@@ -86,14 +77,14 @@ class PublishedDecoder(SlotDecoder):
             raise ModelError(f"{model_dir} holds no published graphs")
         super().__init__(
             vocab_size=self.info.dims.vocab,
-            num_slots=num_slots,
-            max_context=min(max_context, self.info.dims.context),
+            num_slots=options.num_slots,
+            max_context=min(options.max_context, self.info.dims.context),
         )
         embed_path = model_file(model_dir, self.info.published.embed_tokens)
         decoder_path = model_file(model_dir, self.info.published.decoder)
-        options = session_options(num_threads, is_spinning)
-        self._embed = open_session(embed_path, options, provider=CPU).session
-        opened = open_session(decoder_path, options, provider=provider)
+        settings = session_options(options.num_threads, options.is_spinning)
+        self._embed = open_session(embed_path, settings, provider=CPU).session
+        opened = open_session(decoder_path, settings, provider=options.provider)
         self.provider, self.provider_notice = opened.provider, opened.notice
         self._session = opened.session
         self._kv_device = _KV_DEVICES.get(self.provider, "cpu")
@@ -102,8 +93,8 @@ class PublishedDecoder(SlotDecoder):
         }
         self._caches = _caches(self._session, decoder_path)
         self._check_graph(decoder_path)
-        self._kv: list[tuple[ort.OrtValue, ...]] = [self._empty_kv() for _ in range(num_slots)]
-        self._decode_logits = np.zeros((num_slots, self.vocab_size), np.float32)
+        self._kv: list[tuple[ort.OrtValue, ...]] = [self._empty_kv() for _ in range(self.num_slots)]
+        self._decode_logits = np.zeros((self.num_slots, self.vocab_size), np.float32)
 
     def prefill(
         self,

@@ -14,6 +14,7 @@ from typing import Any
 
 from npc_brain.cache import cache_dir
 from npc_brain.importing.catalogue import resolve_model
+from npc_brain.inference.decoder import DecoderOptions
 from npc_brain.inference.onnx_decoder import OnnxDecoder
 
 MODEL = "smollm2-135m"
@@ -27,7 +28,9 @@ def run() -> Iterator[dict[str, Any]]:
     """Measure in turns, ours and the peer's; medians of `NUM_ROUNDS` rounds."""
     directory = resolve_model(MODEL)
     started = time.perf_counter()
-    decoder = OnnxDecoder(directory, num_slots=NUM_SLOTS, max_context=NUM_PROMPT + 2 * NUM_DECODED)
+    decoder = OnnxDecoder(
+        directory, DecoderOptions(num_slots=NUM_SLOTS, max_context=NUM_PROMPT + 2 * NUM_DECODED)
+    )
     load_s = time.perf_counter() - started
     peer = _Peer.load()
     rounds = [(_ours(decoder), peer.measure() if peer else None) for _ in range(NUM_ROUNDS)]

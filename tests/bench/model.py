@@ -19,6 +19,7 @@ import numpy as np
 from npc_brain.cache import cache_dir
 from npc_brain.cli.progress import progress_bar
 from npc_brain.importing.architectures.gemma4.spec import Gemma4Spec
+from npc_brain.inference.decoder import DecoderOptions
 from npc_brain.inference.embedding_table import EmbeddingTable
 from npc_brain.inference.model_dir import INFO_FILE, load_model_info
 from npc_brain.inference.onnx_decoder import OnnxDecoder
@@ -43,7 +44,7 @@ def run(arch: str) -> Iterator[dict[str, Any]]:
     started = time.perf_counter()
     before = _resident_mb()
     num_threads = os.cpu_count() or 1
-    decoder = OnnxDecoder(directory, max_context=1024, num_threads=num_threads)
+    decoder = OnnxDecoder(directory, DecoderOptions(max_context=1024, num_threads=num_threads))
     load_s = time.perf_counter() - started
     loaded = _resident_mb()
     peer = _Peer.load(arch, spec, num_threads)

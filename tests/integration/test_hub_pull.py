@@ -14,6 +14,7 @@ from npc_brain.errors import ErrorCode, ModelError, UsageError
 from npc_brain.importing import catalogue, hub
 from npc_brain.importing.catalogue import CATALOGUE, HubEntry, model_path, pull
 from npc_brain.importing.hub import fetch_from_hub
+from npc_brain.inference.decoder import DecoderOptions
 from npc_brain.inference.model_dir import load_model_info, no_progress, verify
 from npc_brain.inference.open_decoder import open_decoder
 from tests.integration.hub_server import COMMIT, HubServer
@@ -74,7 +75,7 @@ def test_pull_by_command(server: HubServer, entry: HubEntry, tmp_path: Path) -> 
     assert done.stdout == f"{model_path(entry, 'q4')}\n"
     info = verify(model_path(entry))
     assert info.source == f"{entry.repo_id}@{COMMIT} (q4)"
-    decoder = open_decoder(model_path(entry), max_context=16)
+    decoder = open_decoder(model_path(entry), DecoderOptions(max_context=16))
     assert decoder.prefill(0, [3, 4, 5]).shape == (1, 262)
     to_hub = {r.has_token for r in server.requests if entry.repo_id in r.path}
     to_others = {r.has_token for r in server.requests if r.is_cdn}

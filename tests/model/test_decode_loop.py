@@ -24,6 +24,7 @@ from npc_brain.inference.chat import (
     Message,
     TextDelta,
 )
+from npc_brain.inference.decoder import DecoderOptions
 from npc_brain.inference.formats import chat_format
 from npc_brain.inference.formats.base import ChatFormat
 from npc_brain.inference.model_dir import load_model_info
@@ -150,7 +151,9 @@ class Reply:
 
 @pytest.fixture(scope="module")
 def backend() -> Iterator[OnnxBackend]:
-    backend = OnnxBackend(resolve_model("smollm2-135m"), SMALL, num_slots=2, max_context=1024)
+    backend = OnnxBackend(
+        resolve_model("smollm2-135m"), SMALL, DecoderOptions(num_slots=2, max_context=1024)
+    )
     yield backend
     backend.close()
 
@@ -250,7 +253,9 @@ def test_a_long_conversation_forgets_its_oldest_exchanges(backend: OnnxBackend) 
 
 def test_gemma3_speaks_and_calls() -> None:
     """A base model: nothing is expected of what it says, all of how it says it."""
-    backend = OnnxBackend(resolve_model("gemma3-270m"), SMALL, num_slots=1, max_context=512)
+    backend = OnnxBackend(
+        resolve_model("gemma3-270m"), SMALL, DecoderOptions(num_slots=1, max_context=512)
+    )
     rule = LineRule(max_sentences=1)
     spoken = ask(backend, FIRST, line=rule)
     check_line(spoken.text, rule)

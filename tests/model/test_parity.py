@@ -20,6 +20,7 @@ from npc_brain.importing.catalogue import (
     resolve_model,
     sources_path,
 )
+from npc_brain.inference.decoder import DecoderOptions
 from npc_brain.inference.model_dir import TOKENIZER_FILE, verify
 from npc_brain.inference.onnx_decoder import OnnxDecoder
 from tests.counts import count
@@ -83,7 +84,7 @@ def model(request: pytest.FixtureRequest) -> Model:
 
 @pytest.fixture(scope="module")
 def decoder(model: Model) -> OnnxDecoder:
-    return OnnxDecoder(model.model_dir, max_context=256)
+    return OnnxDecoder(model.model_dir, DecoderOptions(max_context=256))
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +148,7 @@ def test_logits_equal_float32(model: Model, logits: list[Floats]) -> None:
 
 def test_decode_equals_prefill(model: Model, decoder: OnnxDecoder, logits: list[Floats]) -> None:
     """Token by token, in a batch with an idle row between, as when all was fed at once."""
-    batch = OnnxDecoder(model.model_dir, num_slots=3, max_context=256)
+    batch = OnnxDecoder(model.model_dir, DecoderOptions(num_slots=3, max_context=256))
     case = model.cases[0]
     prompt = case.token_ids[: case.num_prompt_tokens]
     rest = case.token_ids[case.num_prompt_tokens :]

@@ -22,6 +22,7 @@ from transformers import Gemma4Config, Gemma4ForConditionalGeneration  # noqa: E
 
 from npc_brain.importing.architectures.gemma4.from_safetensors import import_safetensors  # noqa: E402
 from npc_brain.inference.chat import Picture, Sound  # noqa: E402
+from npc_brain.inference.decoder import DecoderOptions  # noqa: E402
 from npc_brain.inference.media.audio import audio_features, decode_audio  # noqa: E402
 from npc_brain.inference.media.encoder import MediaEncoder  # noqa: E402
 from npc_brain.inference.media.image import image_features  # noqa: E402
@@ -111,7 +112,7 @@ def test_a_picture_and_a_sound_lead_to_the_same_logits(reference: Any, model_dir
             input_features=torch.from_numpy(sound.input_features[None]),
             input_features_mask=torch.from_numpy(sound.mask[None]),
         ).logits[0].numpy()  # fmt: skip
-    decoder = OnnxDecoder(model_dir, max_context=256)
+    decoder = OnnxDecoder(model_dir, DecoderOptions(max_context=256))
     got = decoder.prefill(0, ids, all_logits=True, embeddings=places)
     worst = np.abs(got - wanted).max()
     print(f"{len(ids)} tokens, max abs logit difference {worst:.2e}")

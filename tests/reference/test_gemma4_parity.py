@@ -10,6 +10,7 @@ import pytest
 from npc_brain.importing.architectures.gemma4 import from_safetensors
 from npc_brain.importing.architectures.gemma4.from_safetensors import import_safetensors
 from npc_brain.inference import onnx_decoder
+from npc_brain.inference.decoder import DecoderOptions
 from npc_brain.inference.onnx_decoder import OnnxDecoder
 from tests.counts import count
 from tests.gemma4_random import (
@@ -111,7 +112,9 @@ def test_float_import_equals_transformers(
 ) -> None:
     """Prefill and 64 decode steps, in the second of three slots."""
     monkeypatch.setattr(onnx_decoder, "PREFILL_CHUNK", 7 if feeding == "chunks" else 128)
-    decoder = OnnxDecoder(float_model, num_slots=3, max_context=160, skips_unread=skips_unread)
+    decoder = OnnxDecoder(
+        float_model, DecoderOptions(num_slots=3, max_context=160), skips_unread=skips_unread
+    )
     num_prompt = len(case.prompt)
     if feeding == "token by token":
         got = decoded(decoder, 1, case.prompt)
@@ -137,7 +140,7 @@ def test_4_bit_import_equals_its_dequantised_reference(
     monkeypatch.setattr(from_safetensors, "ACCURACY_LEVEL", accuracy_level)
     model_dir = case.directory / f"4bit {accuracy_level}"
     import_safetensors(case.source, model_dir)
-    decoder = OnnxDecoder(model_dir, max_context=160)
+    decoder = OnnxDecoder(model_dir, DecoderOptions(max_context=160))
     got = decoder.prefill(0, case.prompt + case.rest, all_logits=True)
     rounded = {name: dequantised(values) for name, values in case.weights.items()}
     wanted = reference_logits(case.config, rounded, case.prompt + case.rest)

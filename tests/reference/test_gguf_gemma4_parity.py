@@ -15,6 +15,7 @@ import pytest
 from npc_brain.importing.architectures.gemma4.from_gguf import import_gemma4
 from npc_brain.importing.gguf_file import GgufFile
 from npc_brain.importing.quantize import round_to_4_bits
+from npc_brain.inference.decoder import DecoderOptions
 from npc_brain.inference.onnx_decoder import OnnxDecoder
 from tests.tiny_gemma4_gguf import FULL, SLIDING, Shape, TinyGemma4, write_gemma4_gguf
 
@@ -52,7 +53,7 @@ def reference_logits(model: TinyGemma4) -> Floats:
 
 def our_logits(model: TinyGemma4, model_dir: Path, precision: Any) -> Floats:
     import_gemma4(GgufFile(model.path), model_dir, precision=precision)
-    decoder = OnnxDecoder(model_dir, max_context=LENGTH)
+    decoder = OnnxDecoder(model_dir, DecoderOptions(max_context=LENGTH))
     return decoder.prefill(0, tokens(model), all_logits=True)
 
 

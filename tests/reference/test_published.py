@@ -9,6 +9,7 @@ import pytest
 
 from npc_brain.importing.architectures.gemma4 import published
 from npc_brain.importing.sources import import_published
+from npc_brain.inference.decoder import DecoderOptions
 from npc_brain.inference.published_decoder import PublishedDecoder
 from tests.counts import count
 from tests.published_checkpoint import (
@@ -65,7 +66,7 @@ def token_by_token(decoder: PublishedDecoder, slot: int, token_ids: list[int]) -
 
 def opened(tmp_path: Path, checkpoint: Checkpoint) -> PublishedDecoder:
     import_published(checkpoint.directory, tmp_path / "model")
-    return PublishedDecoder(tmp_path / "model", num_slots=2, max_context=LENGTH + 8)
+    return PublishedDecoder(tmp_path / "model", DecoderOptions(num_slots=2, max_context=LENGTH + 8))
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -1,13 +1,13 @@
 """The default backend: a model directory run by ONNX Runtime."""
 
 import logging
-from collections.abc import Callable
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 
 from npc_brain.clock import Clock
 from npc_brain.errors import InferenceError
 from npc_brain.inference.backends.decoder import DecoderBackend
+from npc_brain.inference.decoder import DecoderOptions
 from npc_brain.inference.formats import chat_format
 from npc_brain.inference.media.encoder import MediaEncoder
 from npc_brain.inference.model_dir import load_model_info
@@ -17,6 +17,9 @@ from npc_brain.inference.providers import AUTO, CPU
 from npc_brain.inference.tokenizer import Tokenizer
 
 _log = logging.getLogger(__name__)
+
+
+DEFAULT_OPTIONS = DecoderOptions(num_slots=2, provider=AUTO)
 
 
 class OnnxBackend(DecoderBackend):
@@ -30,14 +33,9 @@ class OnnxBackend(DecoderBackend):
         self,
         model_dir: Path,
         profile: ModelProfile,
+        options: DecoderOptions = DEFAULT_OPTIONS,
         *,
-        num_slots: int = 2,
-        max_context: int = 2048,
-        num_threads: int = 0,
-        is_spinning: bool = False,
-        provider: str = AUTO,
         clock: Clock | None = None,
-        max_queued: int = 64,
         thinking_tokens: int = 0,
     ) -> None:
         """Load the model and start the inference thread.
@@ -45,13 +43,8 @@ class OnnxBackend(DecoderBackend):
         Args:
             model_dir: A model directory of kind `decoder` with a chat format.
             profile: What may be asked of the model.
-            num_slots: Completions that run together; each has its own KV cache of `max_context`.
-            max_context: Prompt and completion together, in tokens.
-            num_threads: See `OnnxDecoder`.
-            is_spinning: See `OnnxDecoder`.
-            provider: See `OnnxDecoder`; `auto` takes the best that runs the model.
+            options: How it is run; the provider `auto` takes the best that runs the model.
             clock: What deadlines are measured by; the machine's monotonic clock by default.
-            max_queued: Requests that may wait.
             thinking_tokens: See `ChatFormat`; above 0 only for models that can think.
 
         Raises ModelError when the directory is damaged, its chat format is not known, or the model
@@ -66,31 +59,22 @@ class OnnxBackend(DecoderBackend):
             stop_ids=info.stop_ids,
             thinking_tokens=thinking_tokens,
         )
-        open_on = partial(
-            open_decoder,
-            model_dir,
-            num_slots=num_slots,
-            max_context=max_context,
-            num_threads=num_threads,
-            is_spinning=is_spinning,
-        )
-        decoder, self.notice = _working_decoder(open_on, provider)
+        decoder, self.notice = _working_decoder(model_dir, options)
         super().__init__(
             decoder,
             form,
             model_name=info.name,
             profile=profile,
             clock=clock,
-            max_queued=max_queued,
-            media_encoder=MediaEncoder(model_dir, num_threads=num_threads, provider=provider),
+            media_encoder=MediaEncoder(
+                model_dir, num_threads=options.num_threads, provider=options.provider
+            ),
         )
 
 
-def _working_decoder(
-    open_on: Callable[..., OpenedDecoder], provider: str
-) -> tuple[OpenedDecoder, str]:
+def _working_decoder(model_dir: Path, options: DecoderOptions) -> tuple[OpenedDecoder, str]:
     """A decoder that has computed a token, and a notice if that took another provider."""
-    decoder = open_on(provider=provider)
+    decoder = open_decoder(model_dir, options)
     if decoder.provider == CPU:
         return decoder, decoder.provider_notice
     try:
@@ -100,5 +84,5 @@ def _working_decoder(
         notice = f"running on {CPU}: {decoder.provider} loads the model but fails ({error})"
         _log.warning("%s", notice)
         decoder.close()
-        return open_on(provider=CPU), notice
+        return open_decoder(model_dir, replace(options, provider=CPU)), notice
     return decoder, decoder.provider_notice

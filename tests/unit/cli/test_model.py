@@ -154,4 +154,4 @@ def test_prompt_longer_than_the_model(
 ) -> None:
     tokens = tokens_file(tmp_path, [5] * (CONTEXT + 1))
     assert main(["generate", "--model", str(model_dir), "--tokens", tokens]) == 1
-    assert f"of {CONTEXT} positions" in capsys.readouterr().err
+    assert f"do not fit a context of {CONTEXT}" in capsys.readouterr().err

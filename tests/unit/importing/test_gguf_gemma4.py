@@ -17,6 +17,7 @@ from npc_brain.importing.architectures.gemma4.from_gguf import (
 )
 from npc_brain.importing.gguf_file import GgufFile
 from npc_brain.importing.gguf_import import import_gguf
+from npc_brain.inference.decoder import DecoderOptions
 from npc_brain.inference.model_dir import verify
 from npc_brain.inference.onnx_decoder import OnnxDecoder
 from tests.tiny_gemma4_gguf import FULL, SLIDING, Shape, write_gemma4_gguf
@@ -74,7 +75,9 @@ def test_quantised_is_near_what_the_file_holds(tmp_path: Path, kind: Type) -> No
     for precision in precisions:
         target = tmp_path / precision
         import_gemma4(GgufFile(made.path), target, precision=precision)
-        logits.append(OnnxDecoder(target, max_context=32).prefill(0, TOKENS, all_logits=True))
+        logits.append(
+            OnnxDecoder(target, DecoderOptions(max_context=32)).prefill(0, TOKENS, all_logits=True)
+        )
     norms = np.linalg.norm(logits[0], axis=-1) * np.linalg.norm(logits[1], axis=-1)
     found = (logits[0] * logits[1]).sum(-1) / norms
     assert found.mean() >= (0.95 if kind == Type.F16 else 0.999)

@@ -18,6 +18,7 @@ from npc_brain.importing.architectures.gemma4.from_safetensors import (
     import_safetensors,
 )
 from npc_brain.inference import kv_cache, onnx_decoder
+from npc_brain.inference.decoder import DecoderOptions
 from npc_brain.inference.embedding_table import EmbeddingTable
 from npc_brain.inference.model_dir import load_model_info, verify
 from npc_brain.inference.onnx_decoder import OnnxDecoder
@@ -44,7 +45,9 @@ def rewrite(path: Path, change: Callable[[dict[str, npt.NDArray[Any]]], None]) -
 
 
 def logits(model_dir: Path) -> npt.NDArray[np.float32]:
-    return OnnxDecoder(model_dir, max_context=64).prefill(0, PROMPT, all_logits=True)
+    return OnnxDecoder(model_dir, DecoderOptions(max_context=64)).prefill(
+        0, PROMPT, all_logits=True
+    )
 
 
 def test_model_directory(source: Path, tmp_path: Path) -> None:
@@ -292,7 +295,7 @@ def test_slots_with_dropped_positions(
     monkeypatch.setattr(kv_cache, "_KEPT_BEYOND_WINDOW", 2)
     monkeypatch.setattr(kv_cache, "_ROOM", 4)
     monkeypatch.setattr(onnx_decoder, "PREFILL_CHUNK", 5)
-    decoder = OnnxDecoder(tmp_path / "model", num_slots=3, max_context=64)
+    decoder = OnnxDecoder(tmp_path / "model", DecoderOptions(num_slots=3, max_context=64))
     decoder.prefill(0, PROMPT[:30])
     decoder.prefill(2, PROMPT[:3])
     assert decoder.shortest(0) > 1
@@ -307,7 +310,7 @@ def test_slots_with_dropped_positions(
 def test_given_embeddings_replace_those_of_tokens(source: Path, tmp_path: Path) -> None:
     """Rows equal to a token's give that token's logits if its per-layer row is the padding's."""
     import_safetensors(source, tmp_path / "model", precision="f32")
-    decoder = OnnxDecoder(tmp_path / "model", num_slots=2, max_context=64)
+    decoder = OnnxDecoder(tmp_path / "model", DecoderOptions(num_slots=2, max_context=64))
     info = decoder.info
     assert info.embedding is not None
     padding = EmbeddingTable(tmp_path / "model", info.embedding, 160, 64).rows([0, 0, 0])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from npc_brain.errors import ErrorCode, InferenceError, ModelError
 from npc_brain.importing.gguf_import import import_gguf
-from npc_brain.inference.decoder import PREFILL_CHUNK, Logits
+from npc_brain.inference.decoder import PREFILL_CHUNK, DecoderOptions, Logits
 from npc_brain.inference.onnx_decoder import OnnxDecoder
 from tests.counts import count
 from tests.tiny_gguf import CONTEXT, write_tiny_gguf
@@ -33,12 +33,12 @@ def model_dir(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture(scope="module")
 def decoder(model_dir: Path) -> OnnxDecoder:
-    return OnnxDecoder(model_dir, num_slots=NUM_SLOTS, max_context=MAX_CONTEXT)
+    return OnnxDecoder(model_dir, DecoderOptions(num_slots=NUM_SLOTS, max_context=MAX_CONTEXT))
 
 
 @pytest.fixture(scope="module")
 def single(model_dir: Path) -> OnnxDecoder:
-    return OnnxDecoder(model_dir, max_context=MAX_CONTEXT)
+    return OnnxDecoder(model_dir, DecoderOptions(max_context=MAX_CONTEXT))
 
 
 token_ids = st.integers(3, 260)
@@ -104,7 +104,7 @@ def test_logits_depend_on_the_tokens_of_a_slot_alone(
 
 def test_all_logits_are_those_of_each_prefix(model_dir: Path) -> None:
     """Over more than one chunk, with the same numbers as one token after the other."""
-    decoder = OnnxDecoder(model_dir, num_slots=2, max_context=CONTEXT)
+    decoder = OnnxDecoder(model_dir, DecoderOptions(num_slots=2, max_context=CONTEXT))
     tokens = [int(token) for token in np.random.default_rng(1).integers(3, 260, CONTEXT)]
     all_at_once = decoder.prefill(0, tokens, all_logits=True)
     one_by_one = [decoder.decode([1], [token])[0].copy() for token in tokens]
@@ -113,7 +113,7 @@ def test_all_logits_are_those_of_each_prefix(model_dir: Path) -> None:
 
 def test_prefill_in_chunks(model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The last chunk is shorter; the logits are those of one call."""
-    decoder = OnnxDecoder(model_dir, num_slots=2, max_context=CONTEXT)
+    decoder = OnnxDecoder(model_dir, DecoderOptions(num_slots=2, max_context=CONTEXT))
     tokens = list(range(3, 3 + 30))
     whole = decoder.prefill(0, tokens, all_logits=True)
     monkeypatch.setattr("npc_brain.inference.onnx_decoder.PREFILL_CHUNK", 7)
@@ -167,7 +167,7 @@ def test_full_slot_may_be_an_idle_row(decoder: OnnxDecoder) -> None:
 
 
 def test_context_is_cut_to_what_the_model_has(model_dir: Path) -> None:
-    assert OnnxDecoder(model_dir, max_context=10_000).max_context == CONTEXT
+    assert OnnxDecoder(model_dir, DecoderOptions(max_context=10_000)).max_context == CONTEXT
 
 
 @pytest.mark.parametrize("tokens", [[], [-1], [3, 261], [1 << 40]])

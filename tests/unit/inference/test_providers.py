@@ -11,6 +11,7 @@ from npc_brain.errors import InferenceError, ModelError, UsageError
 from npc_brain.importing.gguf_import import import_gguf
 from npc_brain.inference import providers
 from npc_brain.inference.backends import onnx as onnx_backend
+from npc_brain.inference.decoder import DecoderOptions
 from npc_brain.inference.onnx_decoder import OnnxDecoder
 from npc_brain.inference.providers import PROVIDERS, available_providers, open_session
 from tests.tiny_gguf import write_tiny_gguf
@@ -159,14 +160,17 @@ class HalfWorkingDecoder:
         self.is_closed = True
 
 
-def test_a_provider_that_loads_but_cannot_compute_gives_way_to_the_cpu() -> None:
+def test_a_provider_that_loads_but_cannot_compute_gives_way_to_the_cpu(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     made: list[HalfWorkingDecoder] = []
 
-    def open_on(provider: str) -> Any:
-        made.append(HalfWorkingDecoder(provider=provider))
+    def open_half_working(model_dir: Path, options: DecoderOptions) -> Any:
+        made.append(HalfWorkingDecoder(provider=options.provider))
         return made[-1]
 
-    decoder, notice = onnx_backend._working_decoder(open_on, "cuda")
+    monkeypatch.setattr(onnx_backend, "open_decoder", open_half_working)
+    decoder, notice = onnx_backend._working_decoder(Path(), DecoderOptions(provider="cuda"))
     assert decoder is made[1]
     assert decoder.provider == "cpu"
     assert made[0].is_closed
@@ -176,7 +180,7 @@ def test_a_provider_that_loads_but_cannot_compute_gives_way_to_the_cpu() -> None
 @pytest.mark.skipif("cuda" in available_providers(), reason="this runtime was built with CUDA")
 def test_a_real_runtime_without_cuda_runs_the_model_on_the_cpu(tmp_path: Path) -> None:
     import_gguf(write_tiny_gguf(tmp_path / "tiny.gguf", "llama"), tmp_path / "model")
-    decoder = OnnxDecoder(tmp_path / "model", max_context=8, provider="cuda")
+    decoder = OnnxDecoder(tmp_path / "model", DecoderOptions(max_context=8, provider="cuda"))
     assert decoder.provider == "cpu"
     assert "could not use cuda" in decoder.provider_notice
     assert decoder.prefill(0, [3]).shape == (1, decoder.vocab_size)

@@ -16,6 +16,7 @@ from npc_brain.importing.architectures.gemma4 import published
 from npc_brain.importing.catalogue import resolve_model
 from npc_brain.importing.published_files import belongs_to, find_published, is_published
 from npc_brain.importing.sources import import_published
+from npc_brain.inference.decoder import DecoderOptions
 from npc_brain.inference.model_dir import load_model_info, verify
 from npc_brain.inference.onnx_decoder import OnnxDecoder
 from npc_brain.inference.open_decoder import open_decoder
@@ -46,7 +47,7 @@ def own_source(source: Path, tmp_path: Path) -> Path:
 def decoder(source: Path, tmp_path_factory: pytest.TempPathFactory) -> PublishedDecoder:
     model_dir = tmp_path_factory.mktemp("models") / "tiny"
     import_published(source, model_dir)
-    return PublishedDecoder(model_dir, num_slots=3, max_context=40)
+    return PublishedDecoder(model_dir, DecoderOptions(num_slots=3, max_context=40))
 
 
 @pytest.fixture(autouse=True)
@@ -113,7 +114,7 @@ def test_refuses_what_does_not_fit(decoder: PublishedDecoder, token_ids: list[in
 def test_kv_type_is_read_from_the_graph(tmp_path: Path) -> None:
     half = write_checkpoint(tmp_path / "half", config(), variant="q4f16").directory
     import_published(half, tmp_path / "model")
-    decoder = open_decoder(tmp_path / "model", max_context=16)
+    decoder = open_decoder(tmp_path / "model", DecoderOptions(max_context=16))
     assert isinstance(decoder, PublishedDecoder)
     decoder.prefill(0, TOKENS[:3])
     (first, *_) = decoder.snapshot(0, 3).data

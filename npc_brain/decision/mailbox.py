@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from npc_brain.decision.call_outcome import CallOutcome
-from npc_brain.inference.chat import Sound
+from npc_brain.media import Sound
 from npc_brain.npc.machine import tool_end_event
 from npc_brain.vocabulary import Cause
 from npc_brain.world.model import Scalar

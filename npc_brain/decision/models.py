@@ -14,8 +14,9 @@ from weakref import WeakKeyDictionary, ref
 from npc_brain.decision.fair_thread import FairThread
 from npc_brain.decision.prompt import opening
 from npc_brain.errors import InferenceError
-from npc_brain.inference.chat import Backend, Sense
+from npc_brain.inference.chat import Backend
 from npc_brain.language.language import language
+from npc_brain.media import Sense
 from npc_brain.npc.expressions import Scope
 from npc_brain.npc.machine import Machine
 from npc_brain.npc.npc import Npc

@@ -21,9 +21,9 @@ from npc_brain.decision.tool_calls import ToolCalls
 from npc_brain.decision.turn import Turn
 from npc_brain.decision.turns import Turns
 from npc_brain.errors import ErrorCode, NpcBrainError, SessionError
-from npc_brain.inference.chat import Picture, Sound
 from npc_brain.inference.media.audio import num_audio_tokens
 from npc_brain.inference.media.image import image_size
+from npc_brain.media import Picture, Sound
 from npc_brain.npc.definition import NpcDefinition
 from npc_brain.npc.npc import Npc
 from npc_brain.plain_text import plain_text

@@ -11,11 +11,10 @@ from typing import Any, Literal, Protocol
 
 from npc_brain.errors import InferenceError
 from npc_brain.inference.profile import ModelProfile, Sampling
+from npc_brain.media import Media, Sense
 from npc_brain.schema.subset import SchemaError, bounded
-from npc_brain.vocabulary import AudioEncoding
 
 Role = Literal["system", "user", "assistant", "tool"]
-Sense = Literal["see", "hear"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,27 +23,6 @@ class FunctionCall:
 
     name: str
     arguments: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A PNG or JPEG file. `num_soft_tokens` is filled in by the backend."""
-
-    data: bytes = field(repr=False)
-    num_soft_tokens: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Sound:
-    """A WAV file, or bare mono samples with their rate. `num_soft_tokens` is the backend's."""
-
-    data: bytes = field(repr=False)
-    encoding: AudioEncoding = "wav"
-    sample_rate_hz: int = 0
-    num_soft_tokens: int = 0
-
-
-Media = Picture | Sound
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from npc_brain.errors import ErrorCode, NpcBrainError
-from npc_brain.inference.chat import Media
+from npc_brain.media import Media
 from npc_brain.plain_text import plain_text
 
 MAX_OUTCOMES = 100

@@ -36,10 +36,10 @@ from npc_brain.inference.chat import (
     Finished,
     FinishReason,
     Message,
-    Sense,
 )
 from npc_brain.inference.formats.base import require_something
 from npc_brain.inference.profile import ABLE, ModelProfile
+from npc_brain.media import Sense
 from npc_brain.servers.address import ServerAddress, parse_address
 from npc_brain.servers.answer import AnswerReader
 from npc_brain.servers.backoff import BackOff

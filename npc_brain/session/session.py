@@ -23,7 +23,8 @@ from npc_brain.decision.models import Models
 from npc_brain.decision.roster import LoadedNpcs
 from npc_brain.decision.stage import Stage
 from npc_brain.errors import ErrorCode, NpcBrainError, SessionError
-from npc_brain.inference.chat import BackendStats, Picture, Sound
+from npc_brain.inference.chat import BackendStats
+from npc_brain.media import Picture, Sound
 from npc_brain.npc.definition import NpcDefinition
 from npc_brain.npc.machine import SPAWN
 from npc_brain.npc.npc_files import NpcLibrary

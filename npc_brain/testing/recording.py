@@ -24,10 +24,10 @@ from npc_brain.inference.chat import (
     FunctionCall,
     Generation,
     Message,
-    Sense,
     TextDelta,
 )
 from npc_brain.inference.profile import SMALL, ModelProfile
+from npc_brain.media import Sense
 
 MAX_RECORDING_BYTES = 256 * files.MB
 _HINT = "make one with --record FILE"

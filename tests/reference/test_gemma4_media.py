@@ -21,12 +21,12 @@ pytest.importorskip("transformers", reason="the reference: pip install 'npc-brai
 from transformers import Gemma4Config, Gemma4ForConditionalGeneration  # noqa: E402
 
 from npc_brain.importing.architectures.gemma4.from_safetensors import import_safetensors  # noqa: E402
-from npc_brain.inference.chat import Picture, Sound  # noqa: E402
 from npc_brain.inference.decoder import DecoderOptions  # noqa: E402
 from npc_brain.inference.media.audio import audio_features, decode_audio  # noqa: E402
 from npc_brain.inference.media.encoder import MediaEncoder  # noqa: E402
 from npc_brain.inference.media.image import image_features  # noqa: E402
 from npc_brain.inference.onnx_decoder import OnnxDecoder  # noqa: E402
+from npc_brain.media import Picture, Sound  # noqa: E402
 from tests.gemma4_random import (  # noqa: E402
     E4B_LIKE,
     random_weights,

@@ -17,10 +17,10 @@ from npc_brain.inference.chat import (
     Finished,
     FunctionCall,
     Message,
-    Sense,
     TextDelta,
 )
 from npc_brain.inference.profile import ABLE, SMALL
+from npc_brain.media import Sense
 
 Habit = Literal["echoes", "leaks", "obeys"]
 _PIECE_CHARS = 7

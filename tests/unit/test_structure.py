@@ -12,7 +12,7 @@ PACKAGE = Path(npc_brain.__file__).parent
 
 LAYERS = (
     {"errors", "clock", "cache", "event_loop", "plain_text", "vocabulary"},
-    {"files", "patterns", "schema", "language"},
+    {"files", "patterns", "schema", "language", "media"},
     {"world", "inference"},
     {"understanding", "servers", "importing"},
     {"tools"},
@@ -81,6 +81,21 @@ def test_libraries_have_owners(path: Path) -> None:
     for name in imports(path):
         owners = OWNERS.get(name.split(".")[0])
         assert not owners or where in owners or part_of(path) in owners, f"{where} imports {name}"
+
+
+def test_npc_files_know_no_models() -> None:
+    """Also not by way of what they import."""
+    found: dict[str, set[str]] = {}
+    for path in modules():
+        names = {name.split(".")[1] for name in imports(path) if name.startswith("npc_brain.")}
+        found.setdefault(part_of(path), set()).update(names)
+    reached: set[str] = set()
+    waiting = {"npc", "understanding", "tools"}
+    while waiting:
+        part = waiting.pop()
+        reached.add(part)
+        waiting |= found.get(part, set()) - reached
+    assert not reached & {"inference", "importing", "servers"}
 
 
 def test_every_part_has_a_layer() -> None:

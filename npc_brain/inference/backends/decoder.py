@@ -12,7 +12,6 @@ from npc_brain.inference.chat import (
     FunctionSchema,
     LineRule,
     Message,
-    Sense,
 )
 from npc_brain.inference.decoder import Decoder
 from npc_brain.inference.engine import Engine
@@ -22,6 +21,7 @@ from npc_brain.inference.media.soft_tokens import with_content_ids
 from npc_brain.inference.profile import SMALL, ModelProfile, Sampling
 from npc_brain.inference.request import GenerationRequest
 from npc_brain.inference.sampler import Sampler
+from npc_brain.media import Sense
 
 _OPENER_SLACK = 4
 """The grammar may force an opener in a few tokens more than the tokenizer would use."""

@@ -12,10 +12,11 @@ from typing import Protocol
 
 from npc_brain.clock import Clock
 from npc_brain.errors import NpcBrainError
-from npc_brain.inference.chat import Media, Message, Picture, Sense
+from npc_brain.inference.chat import Message
 from npc_brain.inference.engine import Engine
 from npc_brain.inference.media.soft_tokens import MediaSpan, Rows, content_ids
 from npc_brain.inference.request import GenerationRequest
+from npc_brain.media import Media, Picture, Sense
 
 _NUM_KEPT = 16
 """Encoded pictures and sounds kept: those of a conversation come again with every turn of it."""

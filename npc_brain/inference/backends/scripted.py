@@ -26,11 +26,11 @@ from npc_brain.inference.chat import (
     Generation,
     LineRule,
     Message,
-    Sense,
     TextDelta,
 )
 from npc_brain.inference.grammar import clean_line
 from npc_brain.inference.profile import ABLE, ModelProfile
+from npc_brain.media import Sense
 
 _log = logging.getLogger(__name__)
 

@@ -14,16 +14,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 
-from npc_brain.inference.chat import (
-    CallEvent,
-    ChatEvent,
-    FunctionSchema,
-    LineRule,
-    Media,
-    Message,
-    Picture,
-    Sound,
-)
+from npc_brain.inference.chat import CallEvent, ChatEvent, FunctionSchema, LineRule, Message
 from npc_brain.inference.formats.base import (
     MAX_CALLS_WRITTEN,
     ChatFormat,
@@ -37,6 +28,7 @@ from npc_brain.inference.formats.gemma4_syntax import Markers, Piece, Syntax, en
 from npc_brain.inference.grammar import line_terminal
 from npc_brain.inference.media.soft_tokens import MediaSpan
 from npc_brain.inference.tokenizer import Tokenizer
+from npc_brain.media import Media, Picture, Sound
 
 _THOUGHT_HEAD = "thought\n"
 _CLOSING = ("channel_end", "call_end", "quote")

@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from npc_brain.errors import ErrorCode, InferenceError, MediaError, ModelError
-from npc_brain.inference.chat import Media, Picture, Sense
 from npc_brain.inference.media.audio import audio_features, decode_audio, num_audio_tokens
 from npc_brain.inference.media.image import image_features, num_image_tokens
 from npc_brain.inference.model_dir import load_model_info, model_file
 from npc_brain.inference.providers import CPU, open_session, session_options
 from npc_brain.inference.runtime import onnxruntime as ort
+from npc_brain.media import Media, Picture, Sense
 
 VISION_GRAPH = "vision_encoder.onnx"
 AUDIO_GRAPH = "audio_encoder.onnx"

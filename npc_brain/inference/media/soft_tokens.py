@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from npc_brain.inference.chat import Media, Sound
+from npc_brain.media import Media, Sound
 
 PAD_ID = 0
 """What a decoder gets as the id of a soft position; the embedding given with it counts."""

@@ -6,8 +6,9 @@ from npc_brain.clock import FakeClock
 from npc_brain.decision.prompt import UNHEARD
 from npc_brain.errors import ErrorCode, MediaError, SessionError
 from npc_brain.inference.backends.scripted import ScriptedBackend, ScriptedReply
-from npc_brain.inference.chat import Message, Picture, Sense, Sound
+from npc_brain.inference.chat import Message
 from npc_brain.inference.profile import ABLE
+from npc_brain.media import Picture, Sense, Sound
 from tests.media_samples import chirp, encoded, painted, wav
 from tests.unit.decision.stages import playing
 

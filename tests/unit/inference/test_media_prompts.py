@@ -10,21 +10,13 @@ import pytest
 from npc_brain.clock import FakeClock
 from npc_brain.errors import MediaError
 from npc_brain.inference.backends.decoder import DecoderBackend
-from npc_brain.inference.chat import (
-    ChatEvent,
-    ChatRequest,
-    Finished,
-    Media,
-    Message,
-    Picture,
-    Sense,
-    Sound,
-)
+from npc_brain.inference.chat import ChatEvent, ChatRequest, Finished, Message
 from npc_brain.inference.decoder import Logits
 from npc_brain.inference.formats import chat_format
 from npc_brain.inference.media.soft_tokens import content_ids, decoder_input
 from npc_brain.inference.profile import Sampling
 from npc_brain.inference.tokenizer import Tokenizer
+from npc_brain.media import Media, Picture, Sense, Sound
 from tests.inference_doubles import GEMMA4_CONTROLS, FakeDecoder, sentencepiece_json
 
 HIDDEN = 4

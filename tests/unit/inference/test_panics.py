@@ -13,9 +13,10 @@ from npc_brain.clock import FakeClock, MonotonicClock
 from npc_brain.decision.fair_thread import FairThread
 from npc_brain.inference.backends.media_queue import MediaQueue
 from npc_brain.inference.backends.scripted import ScriptedBackend, ScriptedReply
-from npc_brain.inference.chat import ChatRequest, Picture
+from npc_brain.inference.chat import ChatRequest
 from npc_brain.inference.grammar import GrammarCompiler
 from npc_brain.inference.media.soft_tokens import MediaSpan
+from npc_brain.media import Picture
 from npc_brain.servers import openai as openai_module
 from npc_brain.servers.answer import AnswerReader
 from npc_brain.servers.openai import OpenAIBackend

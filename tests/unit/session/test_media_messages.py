@@ -9,7 +9,7 @@ from npc_brain.clock import FakeClock
 from npc_brain.decision.models import Models
 from npc_brain.errors import ErrorCode, NpcBrainError
 from npc_brain.inference.backends.scripted import ScriptedBackend
-from npc_brain.inference.chat import Picture, Sense, Sound
+from npc_brain.media import Picture, Sense, Sound
 from npc_brain.npc.npc_files import NpcLibrary
 from npc_brain.protocol import messages as m
 from npc_brain.protocol.codec import DEFAULT_LIMITS

@@ -8,10 +8,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from npc_brain.errors import ErrorCode, MediaError, ModelError
-from npc_brain.inference.chat import Picture, Sound
 from npc_brain.inference.media.encoder import VISION_GRAPH, MediaEncoder
 from npc_brain.inference.media.image import image_features
 from npc_brain.inference.model_dir import ModelDims, write_model_info
+from npc_brain.media import Picture, Sound
 from tests.media_samples import encoded, painted
 
 HIDDEN = 8

@@ -116,7 +116,7 @@ _WordsT = TypeVar("_WordsT", bound=_Words)
 def _read(path: Path, model: type[_WordsT]) -> _WordsT:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # not every build of PyYAML has it
     try:
-        return model.model_validate(yaml.load(path.read_text("utf-8"), loader))
+        return model.model_validate(loader(path.read_text("utf-8")).get_single_data())
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise DefinitionError(f"{path}: {error}") from error
     except ValidationError as error:

@@ -14,7 +14,7 @@ Floats = npt.NDArray[np.float32]
 
 
 class FloatDecoder:
-    """Architectures `llama` and `gemma3`; whole sequences at once, no KV cache."""
+    """Architectures made of the parts of `llama` and `gemma3`; whole sequences, no KV cache."""
 
     def __init__(self, path: Path) -> None:
         self._reader = gguf.GGUFReader(path)
@@ -70,20 +70,21 @@ class FloatDecoder:
 
     def _heads_of(self, h: Floats, index: int, part: str, heads: int) -> Floats:
         x = (h @ self._weights[f"blk.{index}.attn_{part}.weight"].T).reshape(len(h), heads, -1)
-        if self._is_gemma:
+        if f"blk.{index}.attn_{part}_norm.weight" in self._weights:
             x = self._norm(x, f"blk.{index}.attn_{part}_norm")
         return self._rotate(x, 10000.0 if self._is_local(index) else self._theta)
 
     def _rotate(self, x: Floats, theta: float) -> Floats:
         half = self._head_dim // 2
         angles = np.outer(np.arange(len(x)), theta ** (-np.arange(half) / half))[:, None, :]
-        # Complex numbers: neighbours are a pair in llama's GGUF, halves are in Gemma's.
-        if self._is_gemma:
+        # Complex numbers: neighbours are a pair in llama's GGUF, halves are elsewhere.
+        is_llama = self._arch == "llama"
+        if not is_llama:
             pairs = x[..., :half] + 1j * x[..., half:]
         else:
             pairs = x[..., 0::2] + 1j * x[..., 1::2]
         turned = pairs * np.exp(1j * angles)
-        if self._is_gemma:
+        if not is_llama:
             return np.concatenate([turned.real, turned.imag], axis=-1).astype(np.float32)
         return np.stack([turned.real, turned.imag], axis=-1).reshape(x.shape).astype(np.float32)
 

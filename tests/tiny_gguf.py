@@ -1,7 +1,7 @@
 """Writes tiny GGUF files with random weights, for tests of the importer and the decoder."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import gguf
 import numpy as np
@@ -9,7 +9,6 @@ import numpy as np
 from npc_brain.importing.gguf_tokenizer import TokenType
 
 Type = gguf.GGMLQuantizationType
-Architecture = Literal["llama", "gemma3"]
 
 CONTROL_TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 HIDDEN, INTERMEDIATE, HEADS, KV_HEADS, NUM_LAYERS = 64, 96, 4, 2, 7
@@ -36,7 +35,7 @@ def gguf_byte_characters() -> list[str]:
 
 def write_tiny_gguf(
     path: Path,
-    architecture: Architecture,
+    architecture: str,
     *,
     kind: Type = Type.Q8_0,
     seed: int = 0,
@@ -45,12 +44,14 @@ def write_tiny_gguf(
 ) -> Path:
     """Write a model of 7 layers whose matrices are quantised as `kind`.
 
+    All but `llama` have a head size of their own and norms of queries and keys.
+
     The token table is Q8_0 whatever the kind, which is how published files have it. `extra` adds
     string or integer metadata, to make a file that the importer must refuse.
     """
     rng = np.random.default_rng(seed)
     writer = gguf.GGUFWriter(path, architecture)
-    head_dim = 32 if architecture == "gemma3" else HIDDEN // HEADS
+    head_dim = HIDDEN // HEADS if architecture == "llama" else 32
     writer.add_context_length(CONTEXT)
     writer.add_embedding_length(HIDDEN)
     writer.add_block_count(NUM_LAYERS)
@@ -59,9 +60,10 @@ def write_tiny_gguf(
     writer.add_head_count_kv(KV_HEADS)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_freq_base(50000.0)
-    if architecture == "gemma3":
+    if architecture != "llama":
         writer.add_key_length(head_dim)
         writer.add_value_length(head_dim)
+    if architecture == "gemma3":
         writer.add_sliding_window(WINDOW)
     tokens, merges = byte_level_vocabulary()
     num_plain = len(tokens) - len(CONTROL_TOKENS)
@@ -103,9 +105,10 @@ def write_tiny_gguf(
         matrix(f"{block}.ffn_down", HIDDEN, INTERMEDIATE)
         norm(f"{block}.attn_norm", HIDDEN)
         norm(f"{block}.ffn_norm", HIDDEN)
-        if architecture == "gemma3":
+        if architecture != "llama":
             norm(f"{block}.attn_q_norm", head_dim)
             norm(f"{block}.attn_k_norm", head_dim)
+        if architecture == "gemma3":
             norm(f"{block}.post_attention_norm", HIDDEN)
             norm(f"{block}.post_ffw_norm", HIDDEN)
     writer.write_header_to_file()

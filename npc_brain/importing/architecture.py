@@ -4,8 +4,8 @@ Everything that depends on the architecture is said in its module below `archite
 from the record by whoever needs it.
 """
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -50,6 +50,8 @@ class Architecture:
         profile: What its models are good for, unless their `model.json` says otherwise.
         chat_format: The name of the chat format for a vocabulary, None when that is not known.
         end_tokens: Tokens that end a completion though a file names only one of them.
+        split_patterns: By `tokenizer.ggml.pre`, the regular expression whose matches a byte-level
+            vocabulary encodes one by one. "default", "gpt-2" and "smollm" are known anyway.
         has_space_prefix: Whether a SentencePiece vocabulary begins a text with a space, for GGUF
             files that do not say.
         spec: The graph, from a GGUF file's metadata; its tensors are those that the spec names.
@@ -65,6 +67,7 @@ class Architecture:
     profile: ModelProfile = SMALL
     chat_format: Callable[[Collection[str]], str | None] = chatml_if_known
     end_tokens: tuple[str, ...] = COMMON_END_TOKENS
+    split_patterns: Mapping[str, str] = field(default_factory=dict)
     has_space_prefix: bool = True
     spec: "Callable[[GgufFile], DecoderSpec] | None" = None
     import_gguf: "Callable[[GgufFile, Path, Progress], None] | None" = None

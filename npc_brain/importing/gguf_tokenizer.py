@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any
 
-from tokenizers import AddedToken, Tokenizer, decoders, normalizers, pre_tokenizers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, normalizers, pre_tokenizers
 from tokenizers.models import BPE
 
 from npc_brain.errors import ModelError
@@ -50,7 +50,7 @@ def build_tokenizer(file: GgufFile, architecture: Architecture) -> Tokenizer:
         raise ModelError(f"{file.path}: the vocabulary contradicts itself")
     kind = file.value("tokenizer.ggml.model", str)
     if kind == "gpt2":
-        tokenizer = _byte_level(file, tokens)
+        tokenizer = _byte_level(file, tokens, architecture)
     elif kind in ("llama", "gemma4"):
         tokenizer = _sentence_piece(file, tokens, architecture)
     else:
@@ -88,7 +88,7 @@ def _is_special(token: str, kind: int) -> bool:
     return kind == TokenType.CONTROL or _MARKUP.fullmatch(token) is not None
 
 
-def _byte_level(file: GgufFile, tokens: Sequence[str]) -> Tokenizer:
+def _byte_level(file: GgufFile, tokens: Sequence[str], architecture: Architecture) -> Tokenizer:
     merges = _split(file.values("tokenizer.ggml.merges", str))
     vocabulary = {token: index for index, token in enumerate(tokens)}
     tokenizer = _bpe(file, vocab=vocabulary, merges=merges)
@@ -99,10 +99,14 @@ def _byte_level(file: GgufFile, tokens: Sequence[str]) -> Tokenizer:
         tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, byte_level])
     elif splitter in ("gpt-2", "default"):
         tokenizer.pre_tokenizer = byte_level
+    elif splitter in architecture.split_patterns:
+        split = pre_tokenizers.Split(Regex(architecture.split_patterns[splitter]), "isolated")
+        bytes_only = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, bytes_only])
     else:
         raise ModelError(
             f"{file.path}: pre-tokenizer {splitter!r} is not supported",
-            hint="import a model of the SmolLM2 or Gemma 3 family",
+            hint="how its vocabulary splits a text is not known for this architecture",
         )
     tokenizer.decoder = decoders.ByteLevel()
     return tokenizer

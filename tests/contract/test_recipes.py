@@ -1,6 +1,7 @@
 """The recipes of CONTRIBUTING.md, followed on a copy of the tree."""
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -10,6 +11,8 @@ import textwrap
 from pathlib import Path
 
 import pytest
+
+from tests.tiny_gguf import write_tiny_gguf
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("npc_brain", "schemas", "docs", "engine_bridges", "sample_game")
@@ -70,10 +73,16 @@ def contents(root: Path) -> dict[Path, str]:
     }
 
 
-def run(root: Path, *args: str) -> str:
+def touched(root: Path, before: dict[Path, str]) -> set[Path]:
+    """The files that are new, gone or changed since `before`."""
+    after = contents(root)
+    return {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
+
+
+def run(root: Path, *args: str, module: str = "npc_brain") -> str:
     """What `npc-brain ARGS` prints in the copy; it has to succeed."""
     done = subprocess.run(
-        [sys.executable, "-m", "npc_brain", *args],
+        [sys.executable, "-m", module, *args],
         cwd=root,
         env={**os.environ, "PYTHONPATH": str(root)},
         capture_output=True,
@@ -105,6 +114,30 @@ def test_a_tool_is_two_files(tree: Path, tmp_path_factory: pytest.TempPathFactor
     (game / "npcs" / "ned.yaml").write_text(NPC, encoding="utf-8")
     (game / "drop.scenario.yaml").write_text(SCENARIO, encoding="utf-8")
     run(tree, "test", str(game))
-    after = contents(tree)
-    touched = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
-    assert touched == {*files} | generated
+    assert touched(tree, before) == {*files} | generated
+
+
+def test_an_architecture_is_a_module_and_its_test(
+    tree: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A tiny model of it is imported and generates tokens; its own test passes."""
+    for name in ("pyproject.toml", "tests/tiny_gguf.py", "tests/float_decoder.py"):
+        (tree / name).parent.mkdir(exist_ok=True)
+        shutil.copyfile(ROOT / name, tree / name)
+    before = contents(tree)
+    files = snippets("Add a model architecture")
+    assert sorted(files) == [
+        Path("npc_brain/importing/architectures/qwen3.py"),
+        Path("tests/unit/importing/test_qwen3.py"),
+    ]
+    for path, content in files.items():
+        (tree / path).parent.mkdir(parents=True, exist_ok=True)
+        (tree / path).write_text(content, encoding="utf-8")
+    run(tree, "-q", "-p", "no:cacheprovider", "tests", module="pytest")
+    away = tmp_path_factory.mktemp("model")
+    source = write_tiny_gguf(away / "tiny.gguf", "qwen3", extra={"tokenizer.ggml.pre": "qwen2"})
+    run(tree, "model", "import", str(source), str(away / "model"))
+    generate = ("generate", "--model", str(away / "model"), "--prompt", "the", "--max-tokens", "5")
+    assert 1 <= len(json.loads(run(tree, *generate, "--json"))["token_ids"]) <= 5
+    assert "tool_choice encoder" in run(tree, "model", "info", str(away / "model"))
+    assert touched(tree, before) == {*files}

@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""Set up and run npc_brain from a checkout, with nothing but Python 3.11 or newer.
+"""Set up and run npc_brain from a checkout; all it needs is Python 3.11 or newer.
 
     python3 run.py demo [...]          the sample game in the terminal
-    python3 run.py test [--full] [...] the project's tests, on all cores; with paths only those, on
-                                       one. --full: the counts as written (slow), what measures
-                                       time last and alone, and comparisons with torch and
-                                       transformers
-    python3 run.py bench [NAME...]     measurements of speed; --help lists them
+    python3 run.py test [--full] [...] the project's tests, on all cores; with paths, only those, on
+                                       one core. --full: all repetitions (slow), comparisons with
+                                       torch and transformers, and tests that measure time, which
+                                       run last and alone
+    python3 run.py bench [NAME...]     benchmarks; --help lists them
     python3 run.py ARGS...             any other `npc-brain` command
 
-The first run makes a virtual environment in `.venv` and installs the project into it; later runs
-start at once. Set NPC_BRAIN_EXTRA to `gpu` or `directml` to install that build of onnxruntime, and
-NPC_BRAIN_TEST_EXTRA to `reference` for the comparisons without --full.
+The first run creates a virtual environment in `.venv` and installs the project into it; later runs
+start immediately. Set NPC_BRAIN_EXTRA to `gpu` or `directml` to install that build of onnxruntime,
+and NPC_BRAIN_TEST_EXTRA to `reference` for the comparisons without --full.
 """
 
 import hashlib
@@ -32,37 +32,37 @@ INTERRUPTED = 2  # pytest's exit code after Ctrl-C
 
 
 def say(message: str) -> None:
-    """Tell the person at the terminal what is going on."""
+    """Report progress to the person at the terminal."""
     print(f"npc_brain: {message}", file=sys.stderr, flush=True)
 
 
 def set_up(extras: list[str]) -> None:
-    """Make `.venv` hold the project with `extras`; does nothing when it already does."""
+    """Install the project with `extras` into `.venv`, unless that has been done."""
     project = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
     wanted = {f"{project} {sys.version_info[:2]} {extra}" for extra in extras}
     installed = set(STAMP.read_text().splitlines()) if STAMP.exists() and PYTHON.exists() else set()
     if wanted <= installed:
         return
     if not PYTHON.exists():
-        say(f"making a virtual environment in {VENV.name}/")
+        say(f"creating a virtual environment in {VENV.name}/")
         venv.create(VENV, with_pip=True, clear=VENV.exists())
-    say(f"installing ({', '.join(extras)}); later runs skip this")
+    say(f"installing ({', '.join(extras)}); later runs skip this step")
     pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "install"]
     subprocess.run([*pip, "-e", f"{ROOT}[{','.join(extras)}]"], check=True, stdout=sys.stderr)
     STAMP.write_text("\n".join(sorted(installed | wanted)) + "\n")
 
 
-# Many tests wait for other processes more than they compute, so there are more workers than cores.
-# Whole files go to whichever is free, in the order of collection: the long ones first.
+# Many tests spend more time waiting for other processes than computing, so there are more workers
+# than cores. Each file goes to the next free worker, in the order of collection: long ones first.
 NUM_WORKERS = min(8, 2 * (os.cpu_count() or 1))
 SIDE_BY_SIDE = [f"--numprocesses={NUM_WORKERS}", "--dist=loadfile", "--no-loadscope-reorder"]
 
 
 def run(*commands: list[str], **environment: str) -> int:
-    """Run `commands` in turn; returns the exit code of the first that failed, else 0.
+    """Run `commands` in turn; returns the exit code of the first that failed, or 0.
 
-    Signals reach the command that runs, and the next does not start when that one ends by them. A
-    single command takes the place of this process, except on Windows.
+    Signals are passed on to the running command; if it ends because of one, the next command does
+    not start. A single command replaces this process, except on Windows.
     """
     environment = {**os.environ, **environment}
     if os.name == "nt":
@@ -89,7 +89,7 @@ def _pass_on(process: subprocess.Popen[bytes], number: int, _: object) -> None:
 
 
 def end_children_with_this_process() -> None:
-    """Put this process into a job that Windows ends, children included, once it is gone.
+    """Put this process into a job, which Windows ends with all its children when this one ends.
 
     Source: Microsoft's documentation of job objects, JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE.
     """
@@ -127,7 +127,7 @@ def end_children_with_this_process() -> None:
 def main(arguments: list[str]) -> int:
     """Set up what `arguments` need and run them; returns the exit code."""
     if sys.version_info < (3, 11):  # noqa: UP036
-        say(f"needs Python 3.11 or newer, this is {sys.version.split()[0]}")
+        say(f"needs Python 3.11 or newer; this is Python {sys.version.split()[0]}")
         return 2
     is_test = arguments[:1] == ["test"]
     runtime = os.environ.get("NPC_BRAIN_EXTRA", "cpu")
@@ -136,7 +136,7 @@ def main(arguments: list[str]) -> int:
     try:
         set_up([runtime, "test", *more.split()] if is_test else [runtime])
     except subprocess.CalledProcessError as error:
-        say(f"installing failed (exit {error.returncode}); see above")
+        say(f"installation failed (exit code {error.returncode}); see above")
         return 1
     if arguments[:1] == ["bench"]:
         return run([str(PYTHON), "-m", "tests.bench", *arguments[1:]])
@@ -148,10 +148,10 @@ def main(arguments: list[str]) -> int:
     if not all(argument.startswith("-") for argument in rest):
         return run([*pytest, *rest], **environment)
     pytest += [*rest, str(ROOT / "tests")]
-    environment["OMP_NUM_THREADS"] = "1"  # the workers share the cores as it is
+    environment["OMP_NUM_THREADS"] = "1"  # the workers share the cores already
     if not is_full:
-        return run([*pytest, *SIDE_BY_SIDE], **environment)
-    # A machine that does other work has nothing to say about time.
+        return run([*pytest, *SIDE_BY_SIDE, "-p", "tests.coverage_figure"], **environment)
+    # Durations mean nothing on a busy machine.
     side_by_side = [*pytest, *SIDE_BY_SIDE, "--timeout=7200", "-m", "not measures"]
     return run(side_by_side, [*pytest, "-m", "measures"], **environment)
 

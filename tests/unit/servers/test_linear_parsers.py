@@ -14,6 +14,8 @@ from npc_brain.servers.answer import AnswerReader
 from npc_brain.servers.gemma4_tolerant import read_answer
 from npc_brain.servers.pieces import JsonAnswer, TextSplitter
 
+pytestmark = pytest.mark.no_cover  # tracing changes how long things take
+
 PROPERTIES = {"item": {"type": "string"}, "n": {"type": "integer"}}
 GIVE = FunctionSchema("give", "", {"type": "object", "properties": PROPERTIES})
 QUOTE = '<|"|>'

@@ -7,7 +7,7 @@ extends Node
 
 ## There is a session. [param resumed]: the NPCs of the earlier connection are still there.
 signal connected(resumed: bool)
-## The link was lost; it is made anew by itself.
+## The connection was lost; it is re-established automatically.
 signal disconnected(reason: String)
 ## How far the sidecar is: "starting", "loading", "warming", "ready", "degraded", or "offline" while
 ## there is none.
@@ -42,7 +42,7 @@ var is_connected_to_sidecar := false
 var log_lines := PackedStringArray()
 
 var _link: Link
-## Links that have been told to stop and are not at their end yet.
+## Links that were asked to stop and have not ended yet.
 var _ending: Array[Link] = []
 var _epoch := 0
 var _waiting: Array[Dictionary] = []

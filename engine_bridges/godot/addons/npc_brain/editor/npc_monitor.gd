@@ -84,7 +84,7 @@ func take(what: String, data: Array) -> void:
 			record.set_connected(false, str(data[0]))
 
 
-## Begins anew, as for another run of the game.
+## Starts again, as for another run of the game.
 func reset() -> void:
 	record = MonitorLog.new()
 	_is_stale = true

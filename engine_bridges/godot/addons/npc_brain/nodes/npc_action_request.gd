@@ -34,7 +34,7 @@ var turn_id := 0
 var status := "requested"
 ## The last word on it: why it was refused or failed.
 var reason := ""
-## What the game told last, as with [method done].
+## What the game reported last, as with [method done].
 var result: Dictionary = {}
 ## Whether the NPC no longer wants it.
 var is_cancel_requested := false

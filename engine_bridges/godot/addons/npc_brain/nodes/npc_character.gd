@@ -83,7 +83,7 @@ const KEEP_DELAY_S := 0.25
 var definition: Dictionary = {}
 ## The innermost state of its machine.
 var state := ""
-## What its machine last told that it knows.
+## The last known values of its blackboard.
 var blackboard: Dictionary = {}
 ## Whether the sidecar has the character.
 var is_spawned := false
@@ -231,7 +231,7 @@ func is_speaking() -> bool:
 	return not _book.open_turns().is_empty()
 
 
-## The character's mind, for the game's own save; empty when it cannot be had. To be awaited.
+## The character's mind, for the game's own save; empty if that failed. To be awaited.
 func save_state() -> PackedByteArray:
 	var answer := await NpcLink.ask(client, "state.save", {"npc_ids": [npc_id]})
 	var body := NpcLink.body_of(answer)

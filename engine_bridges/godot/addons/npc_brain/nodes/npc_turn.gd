@@ -20,7 +20,7 @@ static var _last_local_id := 0
 var turn_id := 0
 ## Why the NPC speaks: "hear", "action" (after an action's end) or "state" (authored lines).
 var cause := "hear"
-## Whom it answers; empty when it speaks of its own accord.
+## Whom it answers; empty if it speaks unprompted.
 var speaker_id := ""
 ## What has been said since the last whole line.
 var text := ""

@@ -9,7 +9,7 @@ extends Node
 ##
 ## The game keeps its own books and says what changed, whenever it changes: [method set_inventory],
 ## [method move_entity], [method set_fact] … A frame's changes travel as one patch. Characters and
-## [NpcMarker]s of the scene are told by themselves.
+## [NpcMarker]s of the scene are reported automatically.
 ## [br][br]
 ## A position is a cell ([Vector2i], on a nav grid), a point in metres ([Vector3]), or a point on
 ## the 2D canvas ([Vector2]), which becomes a cell of [member tile_map], or metres without one.
@@ -37,7 +37,7 @@ const GROUP := &"npc_worlds"
 ## The custom data layer of the tile set that has a tile's cost of entering, 0 (blocked) to 255;
 ## without it a tile costs 1, and no tile is blocked.
 @export var cost_data := "cost"
-## Whether the characters and markers of the scene are told as entities and places.
+## Whether the characters and markers of the scene are reported as entities and places.
 @export var tells_scene := true
 ## How often positions in the scene are looked at.
 @export_range(0.02, 5.0, 0.01, "suffix:s") var look_interval_s := 0.2
@@ -332,8 +332,8 @@ func patch(body: Dictionary) -> void:
 	patched.emit(_revision)
 
 
-## The minds of characters (none named: of all), for the game's own save. To be awaited; empty
-## when they cannot be had.
+## The minds of these characters, or of all if none are named, for the game's own save. To be
+## awaited; empty if that failed.
 func save_state(npc_ids: PackedStringArray = []) -> PackedByteArray:
 	var answer_message := await NpcLink.ask(client, "state.save", {"npc_ids": Array(npc_ids)})
 	_on_answered(answer_message)
@@ -366,7 +366,7 @@ func _on_answered(message: Dictionary) -> void:
 		"resync":
 			sync()
 		"connection_lost":
-			pass  # told by `disconnected`, after which all is synced anew
+			pass  # told by `disconnected`, after which everything is synced again
 		_:
 			push_warning("NpcWorld: %s" % body.get("message", ""))
 

@@ -41,7 +41,7 @@ func _tell_place(marker: NpcMarker) -> void:
 	_world.set_place(marker.id, marker.display_name, position, marker.more())
 
 
-## What the game has told itself keeps its words, and moves with its node.
+## What the game has described itself keeps that description, and moves with its node.
 func _tell_entity(
 	id: String, shown_name: String, kind: String, node: Node, more: Dictionary
 ) -> void:

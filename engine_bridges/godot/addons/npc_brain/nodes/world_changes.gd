@@ -1,5 +1,5 @@
 extends RefCounted
-## The world as it was last told, and what has changed since: makes snapshots and patches.
+## The world as last sent, and what has changed since: makes snapshots and patches.
 
 const _KINDS: PackedStringArray = ["items", "places", "entities", "inventories", "facts"]
 ## Kinds that travel as lists of rows; the others as maps by id.

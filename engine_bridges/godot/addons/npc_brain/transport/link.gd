@@ -31,7 +31,7 @@ const GOODBYE_MS := 20
 const BUSY_SLEEP_US := 200
 const IDLE_SLEEP_US := 2000
 const BUSY_MS := 1000
-## Errors of hello that trying again does not mend.
+## Errors of hello that trying again does not fix.
 const FATAL: PackedStringArray = ["bad_token", "bad_protocol"]
 
 var _mutex := Mutex.new()

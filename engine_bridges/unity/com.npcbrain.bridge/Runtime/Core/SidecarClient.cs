@@ -39,7 +39,7 @@ namespace NpcBrain
         /// <summary>There is a session; whether the NPCs of the earlier connection are still there.</summary>
         public event Action<bool> Connected;
 
-        /// <summary>The link was lost, and why; it is made anew by itself.</summary>
+        /// <summary>The connection was lost, and why; it is re-established automatically.</summary>
         public event Action<string> Disconnected;
 
         /// <summary>How far the sidecar is: phase, detail, progress from 0 to 1.</summary>
@@ -60,7 +60,7 @@ namespace NpcBrain
         /// <summary>The last phase: starting, loading, warming, ready, degraded or offline.</summary>
         public string Phase { get; private set; }
 
-        /// <summary>What was told of it.</summary>
+        /// <summary>Its latest description.</summary>
         public string Detail { get; private set; }
 
         /// <summary>What the sidecar answered to hello: model, features, limits.</summary>
@@ -267,7 +267,7 @@ namespace NpcBrain
                 answer.Type == "state.saved" ? Fields.Bytes(answer.Body, "blob") : null));
         }
 
-        /// <summary>Puts NPCs back as they were saved; told is whether they were.</summary>
+        /// <summary>Restores NPCs as they were saved, and reports whether that worked.</summary>
         public void LoadState(byte[] blob, Action<bool> onLoaded = null)
         {
             Dictionary<string, object> body = new Dictionary<string, object>();

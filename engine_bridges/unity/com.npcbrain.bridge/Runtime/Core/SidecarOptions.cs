@@ -21,7 +21,7 @@ namespace NpcBrain
         /// <summary>The folder of NPC files; empty for none.</summary>
         public string NpcsFolder = "";
 
-        /// <summary>Why none can be had, found before asking; empty when one may be.</summary>
+        /// <summary>Why there can be no sidecar, known in advance; empty if there can be.</summary>
         public string Problem = "";
 
         /// <summary>What hello tells of the engine.</summary>

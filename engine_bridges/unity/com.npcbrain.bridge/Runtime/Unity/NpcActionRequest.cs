@@ -78,7 +78,7 @@ namespace NpcBrain
         /// <summary>The last word on it: why it was refused or failed.</summary>
         public string Reason { get; private set; }
 
-        /// <summary>What the game told last.</summary>
+        /// <summary>What the game reported last.</summary>
         public IDictionary<string, object> Result { get; private set; }
 
         /// <summary>Whether the NPC no longer wants it.</summary>

@@ -150,7 +150,7 @@ namespace NpcBrain
         /// <summary>The state that its machine is in, as <c>tending_bar</c>.</summary>
         public string State { get; private set; }
 
-        /// <summary>What its machine last told that it knows.</summary>
+        /// <summary>The last known values of its blackboard.</summary>
         public IDictionary<string, object> Blackboard { get; private set; }
 
         /// <summary>Whether the sidecar has it.</summary>
@@ -289,7 +289,7 @@ namespace NpcBrain
             _hands.Answer(call, isOk, result, error);
         }
 
-        /// <summary>Its mind, for the game's own save; null when it cannot be had.</summary>
+        /// <summary>Its mind, for the game's own save; null if that failed.</summary>
         public void SaveState(Action<byte[]> onSaved)
         {
             if (Sidecar == null)
@@ -300,7 +300,7 @@ namespace NpcBrain
             Sidecar.SaveState(new[] { NpcId }, onSaved);
         }
 
-        /// <summary>Puts it back as it was saved; told is whether it was.</summary>
+        /// <summary>Restores it as it was saved, and reports whether that worked.</summary>
         public void LoadState(byte[] blob, Action<bool> onLoaded = null)
         {
             if (Sidecar != null)

@@ -48,7 +48,7 @@ namespace NpcBrain
             set { _kind = value; }
         }
 
-        /// <summary>Its id in the game's world, unique; empty is not told.</summary>
+        /// <summary>Its id in the game's world, unique; if empty, it is not reported.</summary>
         public string Id
         {
             get { return _id; }

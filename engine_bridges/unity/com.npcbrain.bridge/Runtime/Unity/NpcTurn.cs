@@ -34,10 +34,10 @@ namespace NpcBrain
         /// <summary>Why the NPC speaks: "hear", "action" (after its end) or "state" (authored).</summary>
         public string Cause { get; private set; }
 
-        /// <summary>Whom it answers; empty when it speaks of its own accord.</summary>
+        /// <summary>Whom it answers; empty if it speaks unprompted.</summary>
         public string SpeakerId { get; private set; }
 
-        /// <summary>What has been said since the last whole line; made anew at each call.</summary>
+        /// <summary>What has been said since the last complete line; a new string at each call.</summary>
         public string Text
         {
             get { return _text.ToString(); }

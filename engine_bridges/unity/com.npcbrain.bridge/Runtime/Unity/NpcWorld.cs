@@ -5,12 +5,12 @@ using UnityEngine;
 namespace NpcBrain
 {
     /// <summary>
-    /// Tells the sidecar what there is in the game: places, entities, items, inventories, facts, and
-    /// the ground to walk on. One in a scene. The game keeps its own books and says what changed,
-    /// whenever it changes; a frame's changes travel as one patch. Characters and
-    /// <see cref="NpcMarker"/>s of the scene are told by themselves. A position is a point in metres,
-    /// or a cell when there is a nav grid. Without nav grid or graph, questions about the way are
-    /// answered by the scene's NavMesh.
+    /// Tells the sidecar what exists in the game: places, entities, items, inventories, facts, and the
+    /// ground to walk on. One per scene. The game owns its data and reports changes at any time; the
+    /// changes of a frame are sent as one patch. The scene's characters and
+    /// <see cref="NpcMarker"/>s are reported automatically. A position is a point in metres, or a
+    /// cell if there is a nav grid. Without a nav grid or graph, the scene's NavMesh answers questions
+    /// about paths.
     /// </summary>
     [AddComponentMenu("NPC Brain/NPC World")]
     [DefaultExecutionOrder(-500)]
@@ -26,7 +26,7 @@ namespace NpcBrain
         private string _currency = "";
 
         [SerializeField]
-        [Tooltip("Whether characters and markers of the scene are told as entities and places.")]
+        [Tooltip("Whether characters and markers of the scene are reported as entities and places.")]
         private bool _tellsScene = true;
 
         [SerializeField]
@@ -44,7 +44,7 @@ namespace NpcBrain
         private bool _isSynced;
         private float _lookInSeconds;
 
-        /// <summary>The sidecar was told the whole world; the revision.</summary>
+        /// <summary>The sidecar has received the whole world; the revision.</summary>
         public event Action<int> Synced;
 
         /// <summary>A patch was sent; the revision.</summary>
@@ -63,7 +63,7 @@ namespace NpcBrain
             set { _currency = value; }
         }
 
-        /// <summary>Whether characters and markers of the scene are told by themselves.</summary>
+        /// <summary>Whether characters and markers of the scene are reported automatically.</summary>
         public bool TellsScene
         {
             get { return _tellsScene; }

@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the named benches, or all; prints one row for each measurement.
 
     Returns:
-        0 when they ran, 1 when a model cannot be loaded; wrong usage exits with 2.
+        0 if all ran, 1 if one could not, 130 if interrupted; wrong usage exits with 2.
     """
     parser = argparse.ArgumentParser(
         prog="run.py bench",
@@ -56,6 +56,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except NpcBrainError as error:
         print(f"bench: {error.message}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    except KeyboardInterrupt:
+        print("bench: interrupted", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -14,6 +14,9 @@ from npc_brain.inference.profile import ModelProfile, Sampling
 from npc_brain.media import Media, Sense
 from npc_brain.schema.subset import SchemaError, bounded
 
+MAX_QUEUED = 64
+"""Requests that may wait for a backend, unless it is told otherwise."""
+
 Role = Literal["system", "user", "assistant", "tool"]
 
 

@@ -17,7 +17,7 @@ from threading import Condition, Thread
 
 from npc_brain.clock import Clock
 from npc_brain.errors import ErrorCode, InferenceError
-from npc_brain.inference.chat import BackendStats, FinishReason
+from npc_brain.inference.chat import MAX_QUEUED, BackendStats, FinishReason
 from npc_brain.inference.decoder import PREFILL_CHUNK, Decoder, Logits
 from npc_brain.inference.media.soft_tokens import decoder_input
 from npc_brain.inference.prefix_cache import PrefixCache
@@ -42,7 +42,7 @@ class Engine:
         decoder: Decoder,
         clock: Clock,
         *,
-        max_queued: int = 64,
+        max_queued: int = MAX_QUEUED,
         prefix_cache_bytes: int = 256 * 1024 * 1024,
     ) -> None:
         self.stats = BackendStats()

@@ -30,6 +30,7 @@ from threading import Condition, Lock, Thread
 from npc_brain.clock import Clock, MonotonicClock
 from npc_brain.errors import ErrorCode, InferenceError, NpcBrainError
 from npc_brain.inference.chat import (
+    MAX_QUEUED,
     BackendStats,
     ChatEvent,
     ChatRequest,
@@ -95,7 +96,7 @@ class OpenAIBackend:
         profile: ModelProfile = ABLE,
         api_key: str | None = None,
         clock: Clock | None = None,
-        max_queued: int = 64,
+        max_queued: int = MAX_QUEUED,
     ) -> None:
         """Start the threads; the server is not asked for anything yet.
 

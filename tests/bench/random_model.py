@@ -10,10 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from npc_brain.importing.architectures.gemma4.fill import Gemma4Texts, fill_gemma4
-from npc_brain.importing.architectures.gemma4.from_safetensors import ACCURACY_LEVEL
+from npc_brain.importing.architectures.gemma4.fill import ACCURACY_LEVEL, Gemma4Texts, fill_gemma4
 from npc_brain.importing.architectures.gemma4.spec import (
-    MAX_CONTEXT,
+    MAX_GEMMA4_CONTEXT,
     Gemma4Spec,
     LayerKind,
     Rope,
@@ -47,7 +46,7 @@ def _spec(
         vocab=262144,
         per_layer_width=256,
         per_layer_vocab=262144,
-        context=MAX_CONTEXT,
+        context=MAX_GEMMA4_CONTEXT,
         norm_epsilon=1e-6,
         logit_cap=30.0,
     )

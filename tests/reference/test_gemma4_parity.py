@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from npc_brain.importing.architectures.gemma4 import from_safetensors
+from npc_brain.importing.architectures.gemma4 import fill, from_safetensors
 from npc_brain.importing.architectures.gemma4.from_safetensors import import_safetensors
 from npc_brain.inference import onnx_decoder
 from npc_brain.inference.decoder import DecoderOptions
@@ -128,7 +128,7 @@ def test_float_import_equals_transformers(
     assert_close(decoded(decoder, 1, case.rest), case.wanted[num_prompt:])
 
 
-@pytest.mark.parametrize("accuracy_level", [1, from_safetensors.ACCURACY_LEVEL])
+@pytest.mark.parametrize("accuracy_level", [1, fill.ACCURACY_LEVEL])
 def test_4_bit_import_equals_its_dequantised_reference(
     case: Case, accuracy_level: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

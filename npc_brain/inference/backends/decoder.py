@@ -6,6 +6,7 @@ from dataclasses import replace
 from npc_brain.clock import Clock, MonotonicClock
 from npc_brain.inference.backends.media_queue import Encoder, MediaQueue
 from npc_brain.inference.chat import (
+    MAX_QUEUED,
     BackendStats,
     ChatEvent,
     ChatRequest,
@@ -44,7 +45,7 @@ class DecoderBackend:
         model_name: str,
         profile: ModelProfile = SMALL,
         clock: Clock | None = None,
-        max_queued: int = 64,
+        max_queued: int = MAX_QUEUED,
         prefix_cache_bytes: int = 256 * 1024 * 1024,
         starts_thread: bool = True,
         media_encoder: Encoder | None = None,

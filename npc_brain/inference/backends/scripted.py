@@ -16,6 +16,7 @@ from threading import Condition, Thread
 from npc_brain.clock import Clock, MonotonicClock
 from npc_brain.errors import ErrorCode, InferenceError
 from npc_brain.inference.chat import (
+    MAX_QUEUED,
     BackendStats,
     CallEvent,
     ChatEvent,
@@ -97,7 +98,7 @@ class ScriptedBackend:
         is_threaded: bool = True,
         model_name: str = "scripted",
         profile: ModelProfile = ABLE,
-        max_queued: int = 64,
+        max_queued: int = MAX_QUEUED,
     ) -> None:
         """Make a backend that answers with `script`.
 

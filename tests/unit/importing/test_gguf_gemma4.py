@@ -9,9 +9,9 @@ import pytest
 from tokenizers import Tokenizer
 
 from npc_brain.errors import ModelError
+from npc_brain.importing.architectures.gemma4.fill import Precision
 from npc_brain.importing.architectures.gemma4.from_gguf import (
     GgufWeights,
-    Precision,
     _spec,
     import_gemma4,
 )

@@ -11,7 +11,7 @@ src/models/gemma4.cpp. Ollama's files hold the towers too (`v.`, `a.`, `mm.`), w
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import gguf
 import numpy as np
@@ -19,8 +19,11 @@ import numpy as np
 from npc_brain.errors import ModelError
 from npc_brain.importing.architectures.gemma4 import ARCHITECTURE
 from npc_brain.importing.architectures.gemma4.fill import (
+    ACCURACY_LEVEL,
+    PART_VALUES,
     PER_LAYER_TABLE,
     Gemma4Texts,
+    Precision,
     fill_gemma4,
 )
 from npc_brain.importing.architectures.gemma4.spec import Gemma4Spec, spec_from_config
@@ -40,14 +43,6 @@ from npc_brain.inference.model_dir import (
     no_progress,
     resumable_directory,
 )
-
-Precision = Literal["4bit", "f32"]
-
-_ACCURACY_LEVEL = 4
-"""MatMulNBits rounds activations to 8 bits in blocks: as llama.cpp does, and twice as fast."""
-
-_PART_VALUES = 1 << 23
-"""Values that are converted at a time."""
 
 _Type = gguf.GGMLQuantizationType
 _FLOAT_TYPES = (_Type.F32, _Type.F16, _Type.BF16)
@@ -115,15 +110,15 @@ class GgufWeights:
             return MatrixFormat(bits=32, block_size=1)
         kind = self._file.kind(tensor_name(name))
         if kind in _FLOAT_TYPES or kind == _Type.Q4_0:
-            return MatrixFormat(4, DEFAULT_BLOCK_SIZE, accuracy_level=_ACCURACY_LEVEL)
+            return MatrixFormat(4, DEFAULT_BLOCK_SIZE, accuracy_level=ACCURACY_LEVEL)
         if kind in _OFFSET_TYPES and name not in _TABLES:
-            return MatrixFormat(4, DEFAULT_BLOCK_SIZE, True, _ACCURACY_LEVEL)
+            return MatrixFormat(4, DEFAULT_BLOCK_SIZE, True, ACCURACY_LEVEL)
         return MatrixFormat(8, 16 if kind == _Type.Q6_K else DEFAULT_BLOCK_SIZE)
 
     def parts(self, name: str, rows: int, columns: int) -> Iterator[QuantizedMatrix | Floats]:
         """See `WeightSource.parts`."""
         form = self.format(name, rows, columns)
-        step = rows if form.has_offsets else max(1, _PART_VALUES // columns)
+        step = rows if form.has_offsets else max(1, PART_VALUES // columns)
         for first in range(0, rows, step):
             weights, grid = self._file.rows(tensor_name(name), first, min(first + step, rows))
             if form.bits == 32:

@@ -11,14 +11,17 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from npc_brain.errors import ModelError, UsageError
 from npc_brain.importing.architectures.gemma4.fill import (
+    ACCURACY_LEVEL,
+    PART_VALUES,
     PER_LAYER_TABLE,
     Gemma4Texts,
+    Precision,
     fill_gemma4,
 )
 from npc_brain.importing.architectures.gemma4.spec import Gemma4Spec, spec_from_config
@@ -46,19 +49,11 @@ from npc_brain.inference.model_dir import (
     resumable_directory,
 )
 
-Precision = Literal["4bit", "f32"]
-
 TEMPLATE_FILE = "chat_template.jinja"
 GENERATION_FILE = "generation_config.json"
 
-ACCURACY_LEVEL = 4
-"""MatMulNBits rounds activations to 8 bits in blocks: as llama.cpp does, and twice as fast."""
-
 _DEFAULT_STOP_IDS = (1, 106, 50)
 """`<eos>`, `<turn|>` and `<|tool_response>`, which the model writes after its calls."""
-
-_PART_VALUES = 1 << 23
-"""Values that are converted at a time."""
 
 _GLOBAL_NAMES = {
     "output": "embed_tokens.weight",
@@ -164,7 +159,7 @@ class SafetensorsWeights:
 
     def parts(self, name: str, rows: int, columns: int) -> Iterator[QuantizedMatrix | Floats]:
         """See `WeightSource.parts`."""
-        step = max(1, _PART_VALUES // columns)
+        step = max(1, PART_VALUES // columns)
         form = self.format(name, rows, columns)
         for first in range(0, rows, step):
             last = min(first + step, rows)

@@ -13,7 +13,7 @@ from npc_brain.errors import ModelError
 from npc_brain.importing.quantize import DEFAULT_BLOCK_SIZE
 from npc_brain.inference.model_dir import MAX_LAYERS, MAX_NUMBER, MAX_SIZE, MAX_VOCAB, MIN_NUMBER
 
-MAX_CONTEXT = 32768
+MAX_GEMMA4_CONTEXT = 32768
 """Positions that the rotary tables of an imported graph cover. They cost 3 kB of file a position,
 and no memory until a position is used."""
 
@@ -167,7 +167,7 @@ def _spec(text: Mapping[str, Any]) -> Gemma4Spec:
         vocab=int(text["vocab_size"]),
         per_layer_width=int(text["hidden_size_per_layer_input"]),
         per_layer_vocab=int(text.get("vocab_size_per_layer_input") or text["vocab_size"]),
-        context=min(int(text["max_position_embeddings"]), MAX_CONTEXT),
+        context=min(int(text["max_position_embeddings"]), MAX_GEMMA4_CONTEXT),
         norm_epsilon=float(text["rms_norm_eps"]),
         logit_cap=text.get("final_logit_softcapping"),
         pad_id=int(text.get("pad_token_id") or 0),

@@ -1,5 +1,7 @@
 """The `openai` backend at servers that do not stop, have no time, or never come to an end."""
 
+import select
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,6 +56,32 @@ class SlowServer:
     def wait_for(self, num_in_flight: int) -> None:
         with self.changed:
             assert self.changed.wait_for(lambda: self.num_in_flight == num_in_flight, WAIT_S)
+
+
+class Silent:
+    """A socket on which the time allowed for silence is over whenever the test says so."""
+
+    def __init__(
+        self, connected: socket.socket, silence: threading.Event, timeouts: list[float]
+    ) -> None:
+        self._connected = connected
+        self._silence = silence
+        self._timeouts = timeouts
+        self._allowed_s = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connected, name)
+
+    def settimeout(self, seconds: float) -> None:
+        self._allowed_s = seconds
+        self._connected.settimeout(seconds)
+
+    def recv_into(self, buffer: Any) -> int:
+        while not select.select([self._connected], [], [], 0.005)[0]:
+            if self._silence.is_set():
+                self._timeouts.append(self._allowed_s)
+                raise TimeoutError
+        return self._connected.recv_into(buffer)
 
 
 @contextmanager
@@ -127,13 +155,20 @@ def test_a_silent_server_keeps_its_slot_until_it_is_done(monkeypatch: pytest.Mon
     """After a minute it got another request, although it may have worked at the one before."""
     monkeypatch.setattr(openai_module, "DRAIN_TIMEOUT_S", 0.05)
     monkeypatch.setattr(openai_module, "PATIENCE_S", 0.05)
+    silence, timeouts = threading.Event(), list[float]()
+    incoming = http._Incoming
+    monkeypatch.setattr(
+        http, "_Incoming", lambda s, end_s: incoming(Silent(s, silence, timeouts), end_s)
+    )
     server = SlowServer()
     with asking(server, num_parallel=1) as (fake, backend):
         give_up(backend, server, 1)
-        monkeypatch.setattr(http, "SILENCE_TIMEOUT_S", 0.05)
+        silence.set()
+        wait_until(lambda: len(timeouts) > 3)
         for _ in range(20):
             assert try_to_ask(backend, within_s=0.05).reason in ("deadline", "error")
         assert len(fake.requests) == 1
+        silence.clear()
         server.may_answer.set()
         ask_until_answered(backend)
         assert server.most_in_flight == 1

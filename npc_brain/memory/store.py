@@ -115,9 +115,9 @@ class MemoryStore:
         with self._lock:
             self._db.close()
 
-    def of(self, npc_id: str) -> "NpcMemory":
-        """The memories of one NPC, as tools use them."""
-        return NpcMemory(self, npc_id)
+    def of(self, npc_id: str, is_secret: Callable[[str], object] = lambda _: False) -> "NpcMemory":
+        """The memories of one NPC, as tools use them; never those that `is_secret`."""
+        return NpcMemory(self, npc_id, is_secret)
 
     def remember(self, npc_id: str, text: str, subject_id: str | None = None) -> None:
         """Keep `text` (its first `MAX_TEXT_CHARS`); what is known already gains weight instead."""
@@ -282,9 +282,10 @@ class MemoryStore:
 class NpcMemory:
     """One NPC's part of a `MemoryStore`; what `tools.spec.Recollection` asks for."""
 
-    def __init__(self, store: MemoryStore, npc_id: str) -> None:
+    def __init__(self, store: MemoryStore, npc_id: str, is_secret: Callable[[str], object]) -> None:
         self._store = store
         self._npc_id = npc_id
+        self._is_secret = is_secret
 
     def remember(self, text: str, subject_id: str | None = None) -> None:
         """Keep `text` for later."""
@@ -292,7 +293,8 @@ class NpcMemory:
 
     def recall(self, query: str, limit: int = 3) -> list[str]:
         """The memories nearest to `query`, best first."""
-        return self._store.recall(self._npc_id, query, limit)
+        memories = self._store.recall(self._npc_id, query, limit)
+        return [memory for memory in memories if not self._is_secret(memory)]
 
 
 def _row(saved: Any) -> tuple[str, str, int]:

@@ -52,7 +52,7 @@ class Npc:
         self.machine = machine
         self.blackboard = Blackboard(definition.blackboard)
         self.transcript = Transcript()
-        self.memory = store.of(npc_id)
+        self.memory = store.of(npc_id, machine.secrets.spelled)
         self.rng = random.Random(seed)
         self.met: set[str] = set()
         self.last_speaker_id: str | None = None

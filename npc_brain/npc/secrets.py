@@ -1,7 +1,8 @@
 """Whether a text gives a secret away, while it is being said.
 
 By likeness of letters only: it finds a secret that is repeated with small changes, not one that is
-put in other words. Case, accents, separators and letters that look alike make no difference.
+put in other words. Case, accents, separators and letters that look alike make no difference; only
+what is written in digits alone is a number, and spells no short secret that has none.
 
 How: the letters of the text are aligned with those of each secret as they come (Smith and Waterman,
 "Identification of Common Molecular Subsequences", 1981): a letter that agrees scores 1, one that
@@ -55,6 +56,7 @@ class Secrets:
         self.codes = np.full((len(rows), width), -1, np.int64)
         self.needed = np.zeros(len(rows), np.int64)
         self.held_from = np.zeros((len(rows), width), np.int64)
+        self.is_numeric = [any(map(str.isdecimal, secret)) for secret in self.texts]
         self.is_short = np.array([len(row) < _SHORTEST_LOOSE for row in rows], bool)
         for n, row in enumerate(rows):
             self.codes[n, : len(row)] = [ord(letter) for letter in row]
@@ -120,6 +122,7 @@ class SecretWatch:
         self._columns = _ONE * np.arange(secrets.codes.shape[1], dtype=np.int64)
         self._places: list[int] = []
         self._is_first: list[bool] = []
+        self._is_digit: list[bool] = []
         self._num_chars = 0
         self._is_between = True
         self._start: int | None = None
@@ -140,6 +143,7 @@ class SecretWatch:
                 for n, letter in enumerate(letters):
                     self._places.append(self._num_chars)
                     self._is_first.append(n == 0 and (self._is_between or is_unspaced))
+                    self._is_digit.append(char.isdecimal())
                     self._align(ord(letter))
                 self._is_between = is_unspaced
             elif unicodedata.category(char)[0] != "M":
@@ -185,7 +189,9 @@ class SecretWatch:
                 self._start = start
             if score >= secrets.needed[row]:
                 if is_short:
-                    self._complete = secrets.texts[row]
+                    is_number = all(self._is_digit[start:])
+                    if secrets.is_numeric[row] or not is_number:
+                        self._complete = secrets.texts[row]
                 else:
                     self.found = self.found or secrets.texts[row]
 

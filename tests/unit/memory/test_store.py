@@ -152,3 +152,11 @@ def test_threads_take_turns(store: MemoryStore) -> None:
     for thread in threads:
         thread.join()
     assert [len(store.to_json(f"n{index}")) for index in range(4)] == [100] * 4
+
+
+def test_a_secret_is_not_recalled_and_hides_nothing_else() -> None:
+    store = MemoryStore(lambda: None)
+    memory = store.of("borin", lambda text: "crown" in text)
+    memory.remember("Bo stole the crown.")
+    memory.remember("Bo bought a sword.")
+    assert memory.recall("Bo") == ["Bo bought a sword."]

@@ -7,6 +7,7 @@ loaded on a thread of its own, and go on doing so when that fails (`degraded`).
 import asyncio
 import gc
 import logging
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -48,6 +49,11 @@ SERVER_TIMEOUT_S = 12.0
 STALL_S = 600.0
 """How long loading may show no progress before the status becomes `degraded`."""
 _MAX_DETAIL = 500
+_COLLECTOR_THRESHOLDS = (700, 10, 2)
+"""Of Python's collector of cycles: a full pass after some 20,000 new objects, not 80,000."""
+_SWITCH_S = 0.001
+"""How long a thread may keep the interpreter while the event loop wants it, not 5 ms: a message on
+its way is up to ten times without it."""
 FEATURES = ("tools", "save", "choices", "understanding")
 
 
@@ -100,11 +106,15 @@ class Service:
         self._loading: asyncio.Task[None] | None = None
         self._stalling: asyncio.TimerHandle | None = None
         self._notice = ""
+        self._found_thresholds = gc.get_threshold()
+        self._found_switch_s = sys.getswitchinterval()
 
     async def start(self) -> str:
         """Serve, and begin to load; returns the endpoint. Raises UsageError."""
         endpoint = await self._server.start()
         gc.callbacks.append(_keep_survivors)
+        gc.set_threshold(*_COLLECTOR_THRESHOLDS)
+        sys.setswitchinterval(_SWITCH_S)
         self._loading = asyncio.create_task(self._load())
         return endpoint
 
@@ -123,6 +133,8 @@ class Service:
         await _in_thread(self._models.close)
         if _keep_survivors in gc.callbacks:
             gc.callbacks.remove(_keep_survivors)
+            gc.set_threshold(*self._found_thresholds)
+            sys.setswitchinterval(self._found_switch_s)
 
     def _new_session(self, session_id: str, outbox: Outbox) -> StageSession:
         session = StageSession(
@@ -279,8 +291,8 @@ def _keep_survivors(phase: str, info: dict[str, int]) -> None:
     """After a full pass of Python's collector of cycles, let no later one go over what is left.
 
     A pass stops every thread. Over a model, a world and thousands of NPCs it takes 100 ms; over
-    what has come since the last one, 10 ms. Hardly anything that lives long is part of a cycle, so
-    it is freed all the same when it is no longer used; the rest by `_collect_all`.
+    what has come since the last one, some 5 ms. Hardly anything that lives long is part of a cycle,
+    so it is freed all the same when it is no longer used; the rest by `_collect_all`.
     """
     if phase == "stop" and info["generation"] == 2:
         gc.freeze()

@@ -1,9 +1,11 @@
 """The NPCs of one stage: made from their files, saved and loaded."""
 
+import asyncio
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakValueDictionary
 
 from npc_brain.decision.actor import Actor
 from npc_brain.decision.context import StageContext
@@ -49,7 +51,7 @@ class Roster:
         self._max_npcs = max_npcs
         self._seed = seed
         self._store = MemoryStore(lambda: context.models.sentence_encoder)
-        self._machines: dict[str, tuple[NpcDefinition, Machine]] = {}
+        self._machines = WeakValueDictionary[bytes, Machine]()
         self._is_closed = False
 
     def get(self, npc_id: str) -> Actor:
@@ -63,16 +65,17 @@ class Roster:
             )
         return actor
 
-    def compile(self, definition: NpcDefinition) -> tuple[NpcDefinition, Machine]:
-        """Make a definition ready for NPCs to be spawned of it; may be called from any thread.
+    def compile(self, definition: NpcDefinition) -> Machine:
+        """The machine of a definition, shared by all NPCs whose definitions say the same.
 
-        Raises DefinitionError.
+        May be called from any thread; while its result is kept, NPCs are quickly made. Raises
+        DefinitionError.
         """
-        known = self._machines.get(definition.id)
-        if known is None or known[0] != definition:
-            known = (definition, compile_machine(definition, self._context.tools_by_name()))
-            self._machines[definition.id] = known
-        return known
+        machine = self._machines.get(definition.content)
+        if machine is None:
+            machine = compile_machine(definition, self._context.tools_by_name())
+            self._machines[definition.content] = machine
+        return machine
 
     def add(self, npc_id: str, definition: NpcDefinition) -> Actor:
         """Make an NPC; nothing has happened to it yet.
@@ -104,13 +107,15 @@ class Roster:
         actor.npc.forget()
         del self.actors[npc_id]
 
-    def close(self) -> None:
-        """End all NPCs."""
+    async def close(self) -> None:
+        """End all NPCs at once, and free them one by one, so that others go on meanwhile."""
         self._is_closed = True
         for npc_id in self.actors:
             self._retire(npc_id, "closed")
             self._calls.drop(npc_id)
-        self.actors.clear()
+        while self.actors:
+            self.actors.popitem()
+            await asyncio.sleep(0)
 
     def close_store(self) -> None:
         """Free all memories; to be called when no NPC is busy any more."""
@@ -205,9 +210,9 @@ class Roster:
             raise _too_many(len(self.actors) + num_more, self._max_npcs)
 
     def _make(self, npc_id: str, definition: NpcDefinition) -> Actor:
-        known = self.compile(definition)
+        machine = self.compile(definition)
         seed = None if self._seed is None else f"{self._seed}/{npc_id}"
-        npc = Npc(npc_id, *known, self._store, seed=seed)
+        npc = Npc(npc_id, definition, machine, self._store, seed=seed)
         return Actor(npc, self._context, self._calls)
 
     def _restore(

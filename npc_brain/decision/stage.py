@@ -295,7 +295,7 @@ class Stage:
 
     async def close(self) -> None:
         """End everything."""
-        self.roster.close()
+        await self.roster.close()
         await self.turns.close()
         self.roster.close_store()
         self.world = World.empty()

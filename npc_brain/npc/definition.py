@@ -5,7 +5,9 @@ files into them, `npc.checks` looks at what they mean together. Shorthands are t
 that everyone else sees one form: a lone line is a tuple of one, a target is a `Transition`.
 """
 
+import hashlib
 import re
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -269,3 +271,8 @@ class NpcDefinition(Authored):
     deadline_ms: Annotated[int, Field(ge=50, le=600_000)] = 8000
     initial: StateName
     states: dict[StateName, State]
+
+    @cached_property
+    def content(self) -> bytes:
+        """A digest of everything but the `id`: equal for definitions that say the same."""
+        return hashlib.sha256(self.model_dump_json(exclude={"id"}).encode()).digest()

@@ -23,6 +23,7 @@ from npc_brain.npc.definition import (
     Transition,
 )
 from npc_brain.npc.expressions import did_you_mean
+from npc_brain.npc.size_checks import MAX_VALUES, num_values
 from npc_brain.npc.source import (
     MAX_DEPTH,
     DocPath,
@@ -144,6 +145,9 @@ def check_document(
     if not isinstance(value, dict):
         problem = source.problem((), "is not an NPC file: it has no keys", "wrong_type")
         return None, [*problems, problem]
+    if (number := num_values(value)) > MAX_VALUES:
+        message = f"has {number} values, at most {MAX_VALUES} are allowed"
+        return None, [*problems, source.problem((), message, "too_many")]
     if default_id is not None:
         value.setdefault("id", default_id)
     errors: list[ErrorDetails] = []

@@ -4,16 +4,26 @@ An inline definition comes with a message, so its size is bounded by the message
 of sentences to encode, or of secrets to look for in each line, would be paid for by other NPCs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from npc_brain.npc.compile import walk_states
 from npc_brain.npc.definition import NpcDefinition
 from npc_brain.npc.source import DocPath, Problem, Source
 
+MAX_VALUES = 5_000
+"""Values of all kinds together: pydantic looks at them in one go, which stops every thread."""
 MAX_STATES = 500
 MAX_SECRETS = 50
 MAX_SENTENCES = 2_000
 """`like` sentences and `examples` together: encoding one takes about a millisecond."""
+
+
+def num_values(value: Any) -> int:
+    """The values in a document, itself included."""
+    if isinstance(value, Mapping):
+        return 1 + sum(map(num_values, value.values()))
+    return 1 + sum(map(num_values, value)) if isinstance(value, list | tuple) else 1
 
 
 def check_sizes(definition: NpcDefinition, source: Source) -> list[Problem]:

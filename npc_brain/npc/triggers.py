@@ -53,7 +53,7 @@ class Triggers:
             machine: Whose entries.
             encoder: Compares sentences; `understanding.lexical` where there is no model.
         """
-        self._machine = machine
+        self._nodes = machine.nodes  # not the machine, of which a cache keeps this as long
         self._finders: dict[str, Callable[[str], bool]] = {}
         examples: dict[str, tuple[str, ...]] = {}
         for node in machine.nodes.values():
@@ -80,9 +80,9 @@ class Triggers:
         heard = text[:MAX_CHARS].translate(_CURLY)
         scores: Mapping[str, float] | None = None
         missed = TriggerMatch()
-        for name in reversed(self._machine.node(state).path):
+        for name in reversed(self._nodes[state.name].path):
             nearest: TriggerMatch | None = None
-            for label, reaction in _own_reactions(self._machine.nodes[name]):
+            for label, reaction in _own_reactions(self._nodes[name]):
                 if not _takes_part(reaction, state, mentions, scope):
                     continue
                 if finder := self._finders.get(label):

@@ -26,7 +26,7 @@ from npc_brain.errors import ErrorCode, NpcBrainError, SessionError
 from npc_brain.inference.chat import BackendStats
 from npc_brain.media import Picture, Sound
 from npc_brain.npc.definition import NpcDefinition
-from npc_brain.npc.machine import SPAWN
+from npc_brain.npc.machine import SPAWN, Machine
 from npc_brain.npc.npc_files import NpcLibrary
 from npc_brain.protocol import messages as m
 from npc_brain.session.registry import Outbox, Reply, Work
@@ -169,12 +169,11 @@ class StageSession:
         """Read the definition on another thread; what the NPC does at once follows the reply."""
         stage, tools = self.stage, self.stage.tools
 
-        def prepare() -> NpcDefinition:
+        def prepare() -> tuple[NpcDefinition, Machine]:
             definition = self._library.find(body.definition, npc_id, tools)
-            stage.roster.compile(definition)
-            return definition
+            return definition, stage.roster.compile(definition)
 
-        definition = await self._aside(prepare)
+        definition, _machine = await self._aside(prepare)
         outbox, caused = self._outbox, list[tuple[m.Body, str | None]]()
         self._outbox = lambda told, about: caused.append((told, about))
         try:

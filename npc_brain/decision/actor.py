@@ -4,7 +4,6 @@ import logging
 from collections.abc import Mapping
 
 from npc_brain.decision.context import StageContext
-from npc_brain.decision.events import StateChanged
 from npc_brain.decision.mailbox import Event, Mailbox, TurnRequest
 from npc_brain.decision.outcome_lines import values_of
 from npc_brain.decision.tool_calls import Call, ToolCalls
@@ -13,6 +12,7 @@ from npc_brain.decision.turn_queue import TurnQueue
 from npc_brain.npc.effects import Say, Use, pick_line, render_args
 from npc_brain.npc.machine import Step
 from npc_brain.npc.npc import Npc
+from npc_brain.protocol.messages import NpcState
 from npc_brain.world.model import Scalar
 
 MAX_CHAIN = 8
@@ -94,10 +94,13 @@ class Actor:
         for fault in step.faults:
             _log.warning("npc %s: %s", npc.npc_id, fault)
         for move in step.transitions:
-            changed = StateChanged(
-                move.from_state, move.to_state, move.event, npc.blackboard.to_json()
+            changed = NpcState(
+                from_state=move.from_state,
+                to_state=move.to_state,
+                event=move.event,
+                blackboard=npc.blackboard.to_json(),
             )
-            context.port.notify(npc.npc_id, changed)
+            context.tell(changed, npc.npc_id)
         if step.left:
             self._calls.call_off(npc.npc_id, lambda action: action.state in step.left)
         lines: list[str] = []

@@ -1,15 +1,22 @@
 """What the NPCs of one stage share. Used from the event loop only."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from npc_brain.clock import Clock
-from npc_brain.decision.events import EnginePort
 from npc_brain.decision.mailbox import Mailbox
 from npc_brain.decision.models import Models
 from npc_brain.npc.npc import Npc
+from npc_brain.protocol.messages import NpcMessage
 from npc_brain.tools.registry import BUILT_INS, ToolRegistry
 from npc_brain.tools.spec import Tool
 from npc_brain.world.world import World
+
+Tell = Callable[[NpcMessage, str], None]
+"""Hands a message about the NPC of that id to whoever owns the world: an engine, or a simulation.
+
+Returns at once. Answers come later through the stage's methods, never from within the call.
+"""
 
 
 @dataclass(eq=False, slots=True)
@@ -21,7 +28,7 @@ class StageContext:
         mailboxes: Of the living NPCs, by their ids.
     """
 
-    port: EnginePort
+    tell: Tell
     models: Models
     clock: Clock
     world: World = field(default_factory=World.empty)

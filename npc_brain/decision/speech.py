@@ -180,10 +180,11 @@ def _distinct(calls: Sequence[FunctionCall]) -> list[FunctionCall]:
 
 
 def _note(turn: Turn, finished: Finished) -> None:
-    timings = turn.timings
-    timings.num_prompt_tokens += finished.num_prompt_tokens
-    timings.num_cached_tokens += finished.num_cached_tokens
-    timings.num_completion_tokens += finished.num_completion_tokens
+    turn.num_tokens.update(
+        num_prompt_tokens=finished.num_prompt_tokens,
+        num_cached_tokens=finished.num_cached_tokens,
+        num_completion_tokens=finished.num_completion_tokens,
+    )
     if finished.reason == "deadline":
         raise TimeoutError
     if finished.reason == "error":

@@ -1,7 +1,7 @@
 """The NPCs of one game session, without a wire.
 
 A stage receives what the engine says (the world, events, what was heard, how actions proceed) and
-reports through its `EnginePort` what NPCs do and say. The sidecar's sessions put it on the wire;
+reports through its `Tell` what NPCs do and say. The sidecar's sessions put it on the wire;
 tests and scenarios use it directly. All calls come from one event loop, and none of them blocks it.
 """
 
@@ -11,8 +11,7 @@ from typing import Any
 
 from npc_brain.clock import Clock
 from npc_brain.decision.actor import Actor
-from npc_brain.decision.context import StageContext
-from npc_brain.decision.events import EnginePort, StateChanged
+from npc_brain.decision.context import StageContext, Tell
 from npc_brain.decision.mailbox import Event, TurnRequest
 from npc_brain.decision.models import Models
 from npc_brain.decision.prompt import shown_text
@@ -27,6 +26,7 @@ from npc_brain.media import Picture, Sound
 from npc_brain.npc.definition import NpcDefinition
 from npc_brain.npc.npc import Npc
 from npc_brain.plain_text import plain_text
+from npc_brain.protocol.messages import NpcState
 from npc_brain.tools.actions import Action
 from npc_brain.tools.spec import Tool
 from npc_brain.vocabulary import ActionStatus
@@ -46,7 +46,7 @@ class Stage:
 
     def __init__(
         self,
-        port: EnginePort,
+        tell: Tell,
         models: Models,
         clock: Clock,
         *,
@@ -57,14 +57,14 @@ class Stage:
         """Set up an empty stage.
 
         Args:
-            port: Receives what NPCs do and say.
+            tell: Receives what NPCs say, become and want.
             models: The models that they use; shared with other stages, not closed here.
             clock: The source of all time.
             max_npcs: The most NPCs at a time.
             max_queued_turns: Turns under way or waiting at once.
             seed: Makes authored alternatives and sampling repeatable.
         """
-        self._context = StageContext(port, models, clock)
+        self._context = StageContext(tell, models, clock)
         self._calls = ToolCalls(self._context)
         self.roster = Roster(self._context, self._calls, max_npcs=max_npcs, seed=seed)
         self.turns = Turns(self._context, self._calls, max_queued=max_queued_turns)
@@ -116,7 +116,7 @@ class Stage:
         *,
         blackboard: Mapping[str, Scalar] | None = None,
         position: Position | None = None,
-    ) -> StateChanged:
+    ) -> NpcState:
         """Bring an NPC to life; its transitions and what it does on entering are reported.
 
         Returns the first transition. `position` places it when the world does not have it yet.
@@ -135,7 +135,12 @@ class Stage:
         examples = self._context.own_examples(npc)
         self.turns.in_background(self._context.models.prepare(npc, examples, lambda: self.world))
         first = step.transitions[0]
-        return StateChanged(first.from_state, first.to_state, first.event, npc.blackboard.to_json())
+        return NpcState(
+            from_state=first.from_state,
+            to_state=first.to_state,
+            event=first.event,
+            blackboard=npc.blackboard.to_json(),
+        )
 
     def despawn(self, npc_id: str) -> None:
         """End an NPC, its turns and its actions."""
@@ -290,8 +295,10 @@ class Stage:
     def announce_loaded(self, npc_id: str) -> None:
         """Tell the engine which state a loaded NPC is in."""
         npc = self.npc(npc_id)
-        changed = StateChanged(None, npc.state.name, "load", npc.blackboard.to_json())
-        self._context.port.notify(npc_id, changed)
+        changed = NpcState(
+            to_state=npc.state.name, event="load", blackboard=npc.blackboard.to_json()
+        )
+        self._context.tell(changed, npc_id)
 
     async def close(self) -> None:
         """End everything."""

@@ -17,6 +17,7 @@ from npc_brain.decision.context import StageContext
 from npc_brain.decision.mailbox import call_ended
 from npc_brain.errors import ErrorCode, SessionError
 from npc_brain.npc.npc import Npc
+from npc_brain.protocol.messages import ActionCancel, ActionRequest, ToolCall
 from npc_brain.tools.actions import Action, ActionTracker
 from npc_brain.tools.custom import engine_answer
 from npc_brain.tools.narrow import validate_arguments
@@ -140,9 +141,14 @@ class ToolCalls:
             state=state,
             turn_id=call.turn_id,
         )
-        self._context.port.request_action(
-            npc.npc_id, action.action_id, tool.name, plain, tool.timeout_ms, call.turn_id
+        request = ActionRequest(
+            action_id=action.action_id,
+            tool=tool.name,
+            args=plain,
+            timeout_ms=tool.timeout_ms,
+            turn_id=call.turn_id,
         )
+        self._context.tell(request, npc.npc_id)
         return action_outcome(tool, action, self._context.world)
 
     async def _query(self, ctx: ToolContext, tool: Tool, checked: Arguments) -> ToolResult:
@@ -192,7 +198,10 @@ class ToolCalls:
             npc_id, tool, asyncio.get_running_loop().create_future()
         )
         try:
-            self._context.port.call_tool(npc_id, call_id, tool.name, plain, tool.timeout_ms)
+            asked = ToolCall(
+                call_id=call_id, tool=tool.name, args=plain, timeout_ms=tool.timeout_ms
+            )
+            self._context.tell(asked, npc_id)
             async with asyncio.timeout(tool.timeout_ms / 1000):
                 return await query.answer
         except TimeoutError:
@@ -238,12 +247,12 @@ class ToolCalls:
             if not action.is_cancelling and is_unwanted(action):
                 self.tracker.cancel(action.action_id)
                 self._unspoken.pop(action.action_id, None)
-                self._context.port.cancel_action(npc_id, action.action_id)
+                self._context.tell(ActionCancel(action_id=action.action_id), npc_id)
 
     def drop(self, npc_id: str) -> None:
         """End all that an NPC has under way, as when it despawns."""
         for action in self.tracker.drop(npc_id):
-            self._context.port.cancel_action(npc_id, action.action_id)
+            self._context.tell(ActionCancel(action_id=action.action_id), npc_id)
             self._tell(action)
         for query in self._queries.values():
             if query.npc_id == npc_id and not query.answer.done():

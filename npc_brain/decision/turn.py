@@ -5,17 +5,25 @@ The turn owns the line, the deadline and the end. What is said is decided in `de
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable
 
 from npc_brain.decision.answer import Considered
 from npc_brain.decision.call_outcome import CallOutcome
 from npc_brain.decision.context import StageContext
-from npc_brain.decision.events import StageEvent, Timings, ToolUsed, TurnEnded, TurnStarted
 from npc_brain.decision.mailbox import TurnRequest
 from npc_brain.decision.outcome_lines import fallback_line
 from npc_brain.decision.turn_queue import TurnQueue
 from npc_brain.decision.utterance import IndiscreetLineError, Utterance
 from npc_brain.npc.npc import Npc
+from npc_brain.protocol.messages import (
+    NpcMessage,
+    ToolUse,
+    TurnEnded,
+    TurnStarted,
+    TurnTimings,
+    as_uint,
+)
 from npc_brain.vocabulary import Outcome, Source
 
 LAST_RESORT = "\N{HORIZONTAL ELLIPSIS}"
@@ -34,7 +42,7 @@ class Turn:
         outcome_lines: Whole lines, each of which states what came of the last call. One of them is
             said when no time is left: an NPC that gave something away does not say "Pardon?".
         trace: Which answerers were asked, in order, and why each answered or passed.
-        timings: Token counts are added by whoever generates.
+        num_tokens: The counts of `TurnTimings` by name, added to by whoever generates.
         task: What runs it, once it has begun.
     """
 
@@ -45,7 +53,7 @@ class Turn:
         request: TurnRequest,
         context: StageContext,
         *,
-        notify: Callable[[StageEvent], None],
+        notify: Callable[[NpcMessage], None],
         deadline_s: float,
         priority: int = 0,
     ) -> None:
@@ -55,10 +63,10 @@ class Turn:
         self.priority = priority
         self.asked_s = context.clock.now_s()
         self.deadline_s = deadline_s
-        self.tools: list[ToolUsed] = []
+        self.tools: list[ToolUse] = []
         self.outcome_lines: tuple[str, ...] = ()
         self.trace: list[Considered] = []
-        self.timings = Timings()
+        self.num_tokens: Counter[str] = Counter()
         self.is_ended = False
         self.task: asyncio.Task[None] | None = None
         self._context = context
@@ -68,7 +76,8 @@ class Turn:
     @property
     def started(self) -> TurnStarted:
         """What tells that it begins."""
-        return TurnStarted(self.turn_id, self.request.cause, self.request.speaker_id)
+        request = self.request
+        return TurnStarted(turn_id=self.turn_id, cause=request.cause, speaker_id=request.speaker_id)
 
     def cancel(self, detail: str = "") -> None:
         """End the turn now; nothing of it but its end follows."""
@@ -117,7 +126,13 @@ class Turn:
         """Note a call and what came of it; some calls only say how the line is spoken."""
         result, utterance = outcome.result, self.utterance
         self.tools.append(
-            ToolUsed(outcome.tool.name, outcome.args, result.ok, result.text, result.reason)
+            ToolUse(
+                tool=outcome.tool.name,
+                args=outcome.args,
+                ok=result.ok,
+                text=result.text,
+                reason=result.reason,
+            )
         )
         if result.emotion:
             utterance.emotion, utterance.gesture = result.emotion, result.gesture
@@ -178,27 +193,42 @@ class Turn:
             self._settle()
         except Exception:
             _log.exception("turn %d of %s is not remembered", self.turn_id, self.npc.npc_id)
-        ended = TurnEnded(self.turn_id, outcome, detail, tuple(self.tools), self.timings)
-        for event in (ended, TurnEnded(self.turn_id, outcome, detail, (), Timings())):
+        for end in (self._whole_end, self._plain_end):
             try:
-                self._listener(event)
+                self._listener(end(outcome, detail))
                 return
             except Exception:  # the second is plain enough for anyone
                 _log.exception("the end of turn %d was not taken", self.turn_id)
 
-    def _settle(self) -> None:
-        """Note how long the turn took, and remember what was said."""
+    def _whole_end(self, outcome: Outcome, detail: str) -> TurnEnded:
         first_s = self.utterance.first_token_s
-        self.timings.first_token_ms = self._since_ms(first_s) if first_s is not None else 0
-        self.timings.total_ms = self._since_ms(self._context.clock.now_s())
+        timings = TurnTimings(
+            first_token_ms=self._since_ms(first_s) if first_s is not None else 0,
+            total_ms=self._since_ms(self._context.clock.now_s()),
+            **{name: as_uint(count) for name, count in self.num_tokens.items()},
+        )
+        return TurnEnded(
+            turn_id=self.turn_id,
+            outcome=outcome,
+            detail=detail,
+            tools=tuple(self.tools),
+            timings=timings,
+        )
+
+    def _plain_end(self, outcome: Outcome, detail: str) -> TurnEnded:
+        timings = TurnTimings(first_token_ms=0, total_ms=0)
+        return TurnEnded(turn_id=self.turn_id, outcome=outcome, detail=detail, timings=timings)
+
+    def _settle(self) -> None:
+        """Remember what was said."""
         line = self.utterance.line
         if line is not None:
             outcomes = [tool.text for tool in self.tools if tool.text]
             self.npc.transcript.add(self.npc.npc_id, line.text, outcomes)
 
     def _since_ms(self, then_s: float) -> int:
-        return round((then_s - self.asked_s) * 1000)
+        return as_uint((then_s - self.asked_s) * 1000)
 
-    def _notify(self, event: StageEvent) -> None:
+    def _notify(self, event: NpcMessage) -> None:
         if not self.is_ended:
             self._listener(event)

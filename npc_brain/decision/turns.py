@@ -8,13 +8,13 @@ from typing import Any
 
 from npc_brain.decision.actor import Actor
 from npc_brain.decision.context import StageContext
-from npc_brain.decision.events import StageEvent, TurnEnded
 from npc_brain.decision.mailbox import TurnRequest
 from npc_brain.decision.respond import respond
 from npc_brain.decision.tool_calls import ToolCalls
 from npc_brain.decision.turn import Turn
 from npc_brain.decision.view import TurnView
 from npc_brain.errors import ErrorCode, SessionError
+from npc_brain.protocol.messages import NpcMessage, TurnEnded
 
 OWN_DEADLINE_S = 10.0
 """How long an NPC may take for a line that nobody waits for."""
@@ -78,7 +78,7 @@ class Turns:
         requests = actor.mailbox.requests
         while requests and not actor.is_gone:
             turn = self.begin(actor, requests.popleft(), OWN_DEADLINE_S)
-            self._context.port.notify(actor.npc.npc_id, turn.started)
+            self._context.tell(turn.started, actor.npc.npc_id)
 
     def get(self, turn_id: int) -> Turn:
         """A turn under way or waiting; raises SessionError (`unknown_turn`)."""
@@ -117,7 +117,7 @@ class Turns:
         finally:
             self.begin_requested(actor)
 
-    def _told(self, actor: Actor, event: StageEvent) -> None:
+    def _told(self, actor: Actor, event: NpcMessage) -> None:
         """Pass on what a turn tells, and let go of it after its end."""
         if isinstance(event, TurnEnded):
             actor.turns.pop(event.turn_id, None)
@@ -126,7 +126,7 @@ class Turns:
                 self._count(event)
             except Exception:
                 _log.exception("turn %d is not counted", event.turn_id)
-        self._context.port.notify(actor.npc.npc_id, event)
+        self._context.tell(event, actor.npc.npc_id)
 
     def _count(self, ended: TurnEnded) -> None:
         self.num_fallbacks += ended.outcome == "fallback"

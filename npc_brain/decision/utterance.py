@@ -10,10 +10,10 @@ heard adds up to the line.
 from collections.abc import Callable, Iterable
 
 from npc_brain.clock import Clock
-from npc_brain.decision.events import LineSaid, StageEvent, TokenSaid
 from npc_brain.errors import InferenceError
 from npc_brain.npc.secrets import Secrets, SecretWatch
 from npc_brain.plain_text import PlainTextStream, plain_text
+from npc_brain.protocol.messages import NpcMessage, TurnLine, TurnToken
 from npc_brain.vocabulary import Source
 
 MAX_LINE_CHARS = 2000
@@ -40,7 +40,7 @@ class Utterance:
     def __init__(
         self,
         turn_id: int,
-        notify: Callable[[StageEvent], None],
+        notify: Callable[[NpcMessage], None],
         clock: Clock,
         secrets: Secrets | None = None,
     ) -> None:
@@ -57,7 +57,7 @@ class Utterance:
         self.emotion = "neutral"
         self.gesture = "none"
         self.choices: tuple[str, ...] = ()
-        self.line: LineSaid | None = None
+        self.line: TurnLine | None = None
 
     @property
     def text(self) -> str:
@@ -118,16 +118,16 @@ class Utterance:
         self._watch = SecretWatch(self._secrets)
         self._held = ""
 
-    def close(self, source: Source) -> LineSaid:
+    def close(self, source: Source) -> TurnLine:
         """End the line, made by `source`. Raises IndiscreetLineError as `add`."""
         self.settle()
-        line = LineSaid(
-            self._turn_id,
-            self._said,
-            source,
-            self.emotion,
-            self.gesture,
-            self._plain_choices(),
+        line = TurnLine(
+            turn_id=self._turn_id,
+            text=self._said,
+            emotion=self.emotion,
+            gesture=self.gesture,
+            source=source,
+            choices=self._plain_choices(),
         )
         self._notify(line)
         self.line = line
@@ -165,7 +165,7 @@ class Utterance:
         if text:
             if self.first_token_s is None:
                 self.first_token_s = self._clock.now_s()
-            self._notify(TokenSaid(self._turn_id, text))
+            self._notify(TurnToken(turn_id=self._turn_id, text=text))
             self._said += text
 
 

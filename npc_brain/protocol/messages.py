@@ -471,6 +471,19 @@ class Error(Body):
     retryable: bool = False
 
 
+NpcMessage = (
+    TurnStarted
+    | TurnToken
+    | TurnLine
+    | TurnEnded
+    | NpcState
+    | ActionRequest
+    | ActionCancel
+    | ToolCall
+)
+"""What an NPC says, becomes and wants: the outbound messages about one."""
+
+
 class Envelope(BaseModel):
     """One frame: what every message has around its body.
 

@@ -11,14 +11,6 @@ from statistics import median
 from typing import Any, TypeVar
 
 from npc_brain.clock import Clock
-from npc_brain.decision.events import (
-    LineSaid,
-    StageEvent,
-    StateChanged,
-    TokenSaid,
-    TurnEnded,
-    TurnStarted,
-)
 from npc_brain.decision.models import Models
 from npc_brain.decision.roster import LoadedNpcs
 from npc_brain.decision.stage import Stage
@@ -57,14 +49,14 @@ class StageSession:
         num_sessions: Callable[[], int],
     ) -> None:
         self.session_id = session_id
-        self._outbox: Outbox | None = outbox
+        self._outbox = outbox
         self._models = models
         self._library = library
         self._clock = clock
         self._started_s = clock.now_s()
         self._num_sessions = num_sessions
         self.stage = Stage(
-            self,
+            lambda told, npc_id: self._outbox(told, npc_id),
             models,
             clock,
             max_npcs=limits.max_npcs,
@@ -92,49 +84,13 @@ class StageSession:
     def detach(self) -> None:
         """The connection is lost: turns end as cancelled, actions stay as the engine last said."""
         self.stage.cancel_all_turns("connection lost")
-        self._outbox = None
 
     async def close(self) -> None:
         """Forget everything."""
-        self._outbox = None
         self._ticking.cancel()
         await self.stage.close()
         if self._thread is not None:
             self._thread.shutdown(wait=False, cancel_futures=True)
-
-    # --- decision.events.EnginePort ----------------------------------------------------------
-
-    def notify(self, npc_id: str, event: StageEvent) -> None:
-        """Tell what an NPC says, decides and becomes; its first state is the answer to `spawn`."""
-        if not (
-            isinstance(event, StateChanged) and (event.from_state, event.event) == (None, SPAWN)
-        ):
-            self._send(_as_body(event), npc_id)
-
-    def request_action(
-        self,
-        npc_id: str,
-        action_id: int,
-        tool: str,
-        args: dict[str, Any],
-        timeout_ms: int,
-        turn_id: int | None,
-    ) -> None:
-        """Ask the engine for an action."""
-        body = m.ActionRequest(
-            action_id=action_id, tool=tool, args=args, timeout_ms=timeout_ms, turn_id=turn_id
-        )
-        self._send(body, npc_id)
-
-    def cancel_action(self, npc_id: str, action_id: int) -> None:
-        """Tell the engine that an action is no longer wanted."""
-        self._send(m.ActionCancel(action_id=action_id), npc_id)
-
-    def call_tool(
-        self, npc_id: str, call_id: int, tool: str, args: dict[str, Any], timeout_ms: int
-    ) -> None:
-        """Ask a query of the engine."""
-        self._send(m.ToolCall(call_id=call_id, tool=tool, args=args, timeout_ms=timeout_ms), npc_id)
 
     # --- messages ----------------------------------------------------------------------------
 
@@ -182,9 +138,10 @@ class StageSession:
             )
         finally:
             self._outbox = outbox
-        reply(_as_body(first))
+        reply(first)
         for told, about in caused:
-            self._send(told, about)
+            if not _is_first(told):
+                self._outbox(told, about)
 
     def _despawn(self, npc_id: str, _: m.NpcDespawn) -> m.Body:
         self.stage.despawn(npc_id)
@@ -212,7 +169,7 @@ class StageSession:
             priority=body.priority,
             deadline_ms=body.deadline_ms,
         )
-        return _as_body(turn.started)
+        return turn.started
 
     def _see(self, npc_id: str, body: m.NpcSee) -> m.Body:
         caption = body.caption or ""
@@ -314,10 +271,6 @@ class StageSession:
 
     # --- inside ------------------------------------------------------------------------------
 
-    def _send(self, body: m.Body, npc_id: str | None) -> None:
-        if self._outbox is not None:
-            self._outbox(body, npc_id)
-
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
@@ -355,50 +308,6 @@ _HANDLERS: Mapping[type[m.Body], Callable[[StageSession, str, Any], m.Body | Wor
 }
 
 
-def _as_body(event: StageEvent) -> m.Body:
-    match event:
-        case TurnStarted():
-            return m.TurnStarted(
-                turn_id=event.turn_id, cause=event.cause, speaker_id=event.speaker_id
-            )
-        case TokenSaid():
-            return m.TurnToken(turn_id=event.turn_id, text=event.text)
-        case LineSaid():
-            return m.TurnLine(
-                turn_id=event.turn_id,
-                text=event.text,
-                emotion=event.emotion,
-                gesture=event.gesture,
-                source=event.source,
-                choices=event.choices,
-            )
-        case TurnEnded():
-            return _turn_ended(event)
-        case StateChanged():
-            return m.NpcState(
-                from_state=event.from_state,
-                to_state=event.to_state,
-                event=event.event,
-                blackboard=event.blackboard,
-            )
-
-
-def _turn_ended(event: TurnEnded) -> m.Body:
-    timings = event.timings
-    tools = tuple(
-        m.ToolUse(tool=use.tool, args=use.args, ok=use.ok, text=use.text, reason=use.reason)
-        for use in event.tools
-    )
-    return m.TurnEnded(
-        turn_id=event.turn_id,
-        outcome=event.outcome,
-        detail=event.detail,
-        tools=tools,
-        timings=m.TurnTimings(
-            first_token_ms=m.as_uint(timings.first_token_ms),
-            total_ms=m.as_uint(timings.total_ms),
-            num_prompt_tokens=m.as_uint(timings.num_prompt_tokens),
-            num_cached_tokens=m.as_uint(timings.num_cached_tokens),
-            num_completion_tokens=m.as_uint(timings.num_completion_tokens),
-        ),
-    )
+def _is_first(told: m.Body) -> bool:
+    """Whether this is the first `npc.state` of an NPC, which answers `npc.spawn`."""
+    return isinstance(told, m.NpcState) and (told.from_state, told.event) == (None, SPAWN)

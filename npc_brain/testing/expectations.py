@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from npc_brain.decision.events import LineSaid, StageEvent, StateChanged, TurnEnded
 from npc_brain.npc.npc import Npc
 from npc_brain.patterns import compiled
+from npc_brain.protocol.messages import NpcMessage, NpcState, TurnEnded, TurnLine
 from npc_brain.simulation.simulated_world import SimulatedWorld
 from npc_brain.testing.game import spelt
 from npc_brain.testing.report import Broken
@@ -23,7 +23,7 @@ class Seen:
     """
 
     npc: Npc
-    told: Sequence[StageEvent]
+    told: Sequence[NpcMessage]
     actions: Sequence[tuple[str, Mapping[str, Any]]]
     world: SimulatedWorld
 
@@ -41,7 +41,7 @@ def _decisions(expect: Expect, seen: Seen) -> _Found:
     path = seen.npc.node.path
     if expect.state is not None and expect.state not in path:
         yield "state", f"wanted {expect.state}, it is in {path[-1]}"
-    entered = [event.to_state for event in seen.told if isinstance(event, StateChanged)]
+    entered = [event.to_state for event in seen.told if isinstance(event, NpcState)]
     if expect.states is not None and list(expect.states) != entered:
         yield "states", f"wanted {_listed(expect.states)}, it entered {_listed(entered)}"
     used = [
@@ -83,7 +83,7 @@ def _calls(
 
 
 def _words(expect: Expect, seen: Seen) -> _Found:
-    lines = [event for event in seen.told if isinstance(event, LineSaid)]
+    lines = [event for event in seen.told if isinstance(event, TurnLine)]
     if expect.silent is not None and expect.silent is bool(lines):
         got = f'it said "{lines[0].text}"' if lines else "it said nothing"
         yield "silent", f"wanted {'silence' if expect.silent else 'words'}, {got}"

@@ -6,18 +6,21 @@ from contextlib import suppress
 from typing import Any
 
 from npc_brain.clock import FakeClock
-from npc_brain.decision.events import (
-    LineSaid,
-    StageEvent,
-    StateChanged,
-    TokenSaid,
-    ToolUsed,
-    TurnEnded,
-    TurnStarted,
-)
 from npc_brain.decision.stage import Stage
 from npc_brain.decision.turn import Turn
 from npc_brain.errors import SessionError
+from npc_brain.protocol.messages import (
+    ActionCancel,
+    ActionRequest,
+    NpcMessage,
+    NpcState,
+    ToolCall,
+    ToolUse,
+    TurnEnded,
+    TurnLine,
+    TurnStarted,
+    TurnToken,
+)
 from npc_brain.simulation.simulated_world import SimulatedWorld
 from npc_brain.simulation.walking import Update
 from npc_brain.testing.report import TraceEntry
@@ -43,7 +46,7 @@ _STEPS: _Steps = {
 
 
 class ScenarioGame:
-    """The engine's side of a stage: an `EnginePort` over a simulated world.
+    """The engine's side of a stage, over a simulated world.
 
     Attributes:
         world: The world; what it says is so.
@@ -66,7 +69,7 @@ class ScenarioGame:
         for fact, value in given.facts.items():
             self.world.set_fact(fact, value)
         self.trace: list[TraceEntry] = []
-        self.told: list[tuple[str, StageEvent]] = []
+        self.told: list[tuple[str, NpcMessage]] = []
         self.actions: list[tuple[str, str, dict[str, Any]]] = []
         self._engine = given.engine
         self._open: list[tuple[str, int, str]] = []
@@ -103,13 +106,13 @@ class ScenarioGame:
         """Add to the trace, at the end of a turn, which answerers it asked and what they gave."""
         self._turns[turn.turn_id] = turn
 
-    # --- decision.events.EnginePort ----------------------------------------------------------
+    # --- the stage -----------------------------------------------------------------------------
 
-    def notify(self, npc_id: str, event: StageEvent) -> None:
-        """Note what an NPC says, decides and becomes."""
+    def tell(self, event: NpcMessage, npc_id: str) -> None:
+        """Note what an NPC says and becomes, and do what it wants."""
         self.told.append((npc_id, event))
         match event:
-            case StateChanged():
+            case NpcState():
                 self.note("state", npc_id, f"{event.from_state} → {event.to_state} ({event.event})")
                 self.world.note_state(npc_id, event.to_state)
                 self._soon(self.publish, [])
@@ -117,7 +120,7 @@ class ScenarioGame:
                 self.note("turn", npc_id, "speaks of what came of an action")
             case TurnStarted(cause="state"):
                 self.note("turn", npc_id, "speaks of its own accord")
-            case LineSaid():
+            case TurnLine():
                 feeling = "" if event.emotion == "neutral" else f", {event.emotion}"
                 self._lines_at[event.turn_id] = len(self.trace)
                 self.note("said", npc_id, f'"{event.text}" ({event.source}{feeling})')
@@ -129,40 +132,15 @@ class ScenarioGame:
                 ]
                 detail = f" ({event.detail})" if event.detail else ""
                 self.note("turn", npc_id, f"{event.outcome}{detail}")
-            case TokenSaid() | TurnStarted():
+            case ActionRequest():
+                self._carry_out(npc_id, event)
+            case ActionCancel(action_id=action_id):
+                self._soon(lambda: self.publish(self.world.cancel(npc_id, action_id)))
+            case ToolCall(call_id=call_id, tool=tool):
+                self.note("note", npc_id, f"{tool} asks the game, which a scenario has not")
+                self._soon(lambda: self.stage.resolve_call(call_id, False, {}, "not_available"))
+            case TurnToken() | TurnStarted():
                 pass
-
-    def request_action(
-        self,
-        npc_id: str,
-        action_id: int,
-        tool: str,
-        args: dict[str, Any],
-        timeout_ms: int,
-        turn_id: int | None,
-    ) -> None:
-        """Carry an action out, or answer it as the scenario says."""
-        self.actions.append((npc_id, tool, args))
-        self.note("action", npc_id, f"{tool}({spelt(args)})")
-        answer = self._engine.get(tool)
-        if answer is None:
-            self._soon(lambda: self.publish(self.world.begin(npc_id, action_id, tool, args)))
-            return
-        self._open.append((npc_id, action_id, tool))
-        word, reason = next(iter(answer.items())) if isinstance(answer, dict) else (answer, "")
-        for status in _STEPS[word]:
-            self._soon(self._update, Update(npc_id, action_id, status, reason))  # type: ignore[arg-type]
-
-    def cancel_action(self, npc_id: str, action_id: int) -> None:
-        """End an action that is no longer wanted."""
-        self._soon(lambda: self.publish(self.world.cancel(npc_id, action_id)))
-
-    def call_tool(
-        self, npc_id: str, call_id: int, tool: str, args: dict[str, Any], timeout_ms: int
-    ) -> None:
-        """Refuse a query that only a real game could answer."""
-        self.note("note", npc_id, f"{tool} asks the game, which a scenario has not")
-        self._soon(lambda: self.stage.resolve_call(call_id, False, {}, "not_available"))
 
     # --- what happens ------------------------------------------------------------------------
 
@@ -234,6 +212,20 @@ class ScenarioGame:
 
     # --- inside ------------------------------------------------------------------------------
 
+    def _carry_out(self, npc_id: str, request: ActionRequest) -> None:
+        """Do what an NPC wants, or answer it as the scenario says."""
+        action_id, tool, args = request.action_id, request.tool, request.args
+        self.actions.append((npc_id, tool, args))
+        self.note("action", npc_id, f"{tool}({spelt(args)})")
+        answer = self._engine.get(tool)
+        if answer is None:
+            self._soon(lambda: self.publish(self.world.begin(npc_id, action_id, tool, args)))
+            return
+        self._open.append((npc_id, action_id, tool))
+        word, reason = next(iter(answer.items())) if isinstance(answer, dict) else (answer, "")
+        for status in _STEPS[word]:
+            self._soon(self._update, Update(npc_id, action_id, status, reason))  # type: ignore[arg-type]
+
     def _soon(self, call: Callable[..., object], *args: Any) -> None:
         """Call after the stage has returned: an engine never answers from within a request."""
         asyncio.get_running_loop().call_soon(call, *args)
@@ -245,7 +237,7 @@ class ScenarioGame:
             for considered in (turn.trace if turn is not None else ())
         ]
 
-    def _tool_entry(self, npc_id: str, used: ToolUsed) -> TraceEntry:
+    def _tool_entry(self, npc_id: str, used: ToolUse) -> TraceEntry:
         outcome = used.text if used.ok else f"refused, {used.reason}: {used.text}"
         text = f"{used.tool}({spelt(used.args)}): {outcome}"
         return TraceEntry(self._step, "tool", npc_id, text)

@@ -71,7 +71,7 @@ async def _run(scenario: Scenario, backend: Backend | None) -> Result:
     model = None if given.model == () else backend or _scripted(given, clock)
     models = Models(LexicalEncoder(), model)
     game = ScenarioGame(scenario, clock)
-    stage = game.stage = Stage(game, models, clock, seed=given.seed)
+    stage = game.stage = Stage(game.tell, models, clock, seed=given.seed)
     result = Result(scenario, game.trace, model=model.model_name if model else "none")
     try:
         if given.encoder != "lexical":

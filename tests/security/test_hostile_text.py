@@ -17,13 +17,21 @@ from typing import Any
 import pytest
 
 from npc_brain.clock import FakeClock
-from npc_brain.decision.events import LineSaid, StageEvent, StateChanged, TokenSaid, TurnEnded
 from npc_brain.decision.models import Models
 from npc_brain.decision.stage import Stage
 from npc_brain.demo import village
 from npc_brain.errors import NpcBrainError
 from npc_brain.protocol.codec import decode, encode
-from npc_brain.protocol.messages import Direction, Envelope, NpcHear
+from npc_brain.protocol.messages import (
+    Direction,
+    Envelope,
+    NpcHear,
+    NpcMessage,
+    NpcState,
+    TurnEnded,
+    TurnLine,
+    TurnToken,
+)
 from npc_brain.testing.game import ScenarioGame
 from npc_brain.testing.scenario import Scenario, load_scenario
 from npc_brain.understanding.lexical import LexicalEncoder
@@ -114,7 +122,7 @@ class Play:
         turn = self.stage.hear(npc_id, player_id, text, deadline_ms=DEADLINE_MS)
         await self.game.settle()
         told = list(self.game.told)
-        ids = {event.turn_id for _, event in told if not isinstance(event, StateChanged)}
+        ids = {event.turn_id for _, event in told if not isinstance(event, NpcState)}
         assert turn.turn_id in ids
         turns = [[e for _, e in told if getattr(e, "turn_id", None) == each] for each in ids]
         faults = [fault for events in turns for fault in self._faults_of_turn(events)]
@@ -134,17 +142,17 @@ class Play:
             for item, count in world.ledger.inventory(owner).items.items()
         )
 
-    def _faults_of_turn(self, events: Sequence[StageEvent]) -> Iterator[str]:
+    def _faults_of_turn(self, events: Sequence[NpcMessage]) -> Iterator[str]:
         said = ""
         try:
-            check_turn([e for e in events if isinstance(e, TokenSaid | LineSaid | TurnEnded)])
+            check_turn([e for e in events if isinstance(e, TurnToken | TurnLine | TurnEnded)])
         except AssertionError as error:
             yield f"turn: {error!s:.300}"
         for event in events:
-            if isinstance(event, TokenSaid):
+            if isinstance(event, TurnToken):
                 said += event.text
                 yield from self._faults_of_text("piece", event.text)
-            elif isinstance(event, LineSaid):
+            elif isinstance(event, TurnLine):
                 if len(event.text) > MAX_CHARS:
                     yield f"line: of {len(event.text)} characters"
                 for text in (event.text, *event.choices):
@@ -163,9 +171,9 @@ class Play:
         letters = _letters(text)
         return any(_letters(secret) in letters for secret in self.secrets)
 
-    def _faults_of_moves(self, told: Sequence[tuple[str, StageEvent]]) -> Iterator[str]:
+    def _faults_of_moves(self, told: Sequence[tuple[str, NpcMessage]]) -> Iterator[str]:
         for npc_id, event in told:
-            if isinstance(event, StateChanged) and event.from_state is not None:
+            if isinstance(event, NpcState) and event.from_state is not None:
                 way = (event.from_state, event.to_state, event.event)
                 if way not in self.declared[npc_id].ways or event.to_state in NEVER_ENTERED:
                     yield f"state: {way}"
@@ -236,7 +244,7 @@ async def playing(world: str, models: Models, habit: Habit | None) -> AsyncItera
     scenario, clock = scenario_of(world), FakeClock()
     model = models.backend = WorstModel(habit) if habit else None
     game = ScenarioGame(scenario, clock)
-    stage = game.stage = Stage(game, models, clock, seed=SEED)
+    stage = game.stage = Stage(game.tell, models, clock, seed=SEED)
     try:
         for npc_id, definition in scenario.definitions.items():
             stage.spawn(npc_id, definition)

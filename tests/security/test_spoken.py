@@ -8,13 +8,13 @@ import random
 import pytest
 
 from npc_brain.clock import MonotonicClock
-from npc_brain.decision.events import LineSaid, TokenSaid
 from npc_brain.decision.utterance import MAX_LINE_CHARS, IndiscreetLineError, Utterance
 from npc_brain.inference.backends.scripted import ScriptedBackend, ScriptedReply
 from npc_brain.npc.definition import NpcDefinition
 from npc_brain.npc.loader import parse_definition
 from npc_brain.npc.secrets import MAX_LOOSE_LETTERS, Secrets, spelled_secret
 from npc_brain.plain_text import plain_text
+from npc_brain.protocol.messages import TurnLine, TurnToken
 from npc_brain.tools.registry import BUILT_INS
 from tests.counts import count
 from tests.unit.decision.stages import Play, playing
@@ -43,8 +43,8 @@ def npc(**states: object) -> NpcDefinition:
 
 def said(play: Play) -> str:
     """All that was heard, and offered to be said."""
-    tokens = [e.text for _, e in play.engine.told if isinstance(e, TokenSaid)]
-    lines = [e for _, e in play.engine.told if isinstance(e, LineSaid)]
+    tokens = [e.text for _, e in play.engine.told if isinstance(e, TurnToken)]
+    lines = [e for _, e in play.engine.told if isinstance(e, TurnLine)]
     assert "".join(tokens) == "".join(line.text for line in lines)
     return " ".join([*(line.text for line in lines), *(c for line in lines for c in line.choices)])
 
@@ -128,10 +128,10 @@ async def test_a_model_that_begins_a_secret_breaks_off_before_it() -> None:
 
 
 async def test_what_is_offered_to_be_said_is_checked_too() -> None:
-    lines: list[LineSaid] = []
+    lines: list[TurnLine] = []
 
     def note(event: object) -> None:
-        if isinstance(event, LineSaid):
+        if isinstance(event, TurnLine):
             lines.append(event)
 
     utterance = Utterance(1, note, MonotonicClock(), Secrets([SECRET]))
@@ -148,7 +148,7 @@ def utter(pieces: list[str], secrets: list[str]) -> tuple[list[str], bool]:
     heard: list[str] = []
 
     def note(event: object) -> None:
-        if isinstance(event, TokenSaid):
+        if isinstance(event, TurnToken):
             heard.append(event.text)
 
     utterance = Utterance(1, note, MonotonicClock(), Secrets(secrets))
@@ -226,7 +226,7 @@ def test_holding_back_costs_less_than_a_word() -> None:
 
     def note(event: object) -> None:
         nonlocal num_heard
-        if isinstance(event, TokenSaid):
+        if isinstance(event, TurnToken):
             said_after.extend(num_come - n for n in range(num_heard, num_heard + len(event.text)))
             num_heard += len(event.text)
 

@@ -14,12 +14,11 @@ LAYERS = (
     {"errors", "clock", "cache", "event_loop", "plain_text", "vocabulary"},
     {"files", "patterns", "schema", "language", "media"},
     {"world", "inference"},
-    {"understanding", "servers", "importing"},
+    {"understanding", "servers", "importing", "protocol"},
     {"tools"},
     {"memory"},
     {"npc"},
     {"decision"},
-    {"protocol"},
     {"session"},
     {"transport"},
     {"client", "sidecar", "simulation"},
@@ -96,6 +95,18 @@ def test_npc_files_know_no_models() -> None:
         reached.add(part)
         waiting |= found.get(part, set()) - reached
     assert not reached & {"inference", "importing", "servers"}
+
+
+def test_below_sessions_a_message_is_all_that_is_known_of_the_wire() -> None:
+    wire = {
+        (part_of(path), name)
+        for path in modules()
+        for name in imports(path)
+        if name.startswith("npc_brain.protocol.")
+        and not name.startswith("npc_brain.protocol.messages.")
+        and part_of(path) != "protocol"
+    }
+    assert {part for part, _ in wire if RANK[part] < RANK["session"]} == set()
 
 
 def test_every_part_has_a_layer() -> None:

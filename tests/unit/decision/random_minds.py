@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from npc_brain.clock import MonotonicClock
-from npc_brain.decision.events import LineSaid, StageEvent, StateChanged, TokenSaid, ToolUsed
 from npc_brain.inference.backends.decoder import DecoderBackend
 from npc_brain.inference.formats.base import ChatFormat
 from npc_brain.inference.profile import ABLE
 from npc_brain.npc.loader import load_definition
 from npc_brain.plain_text import plain_text
+from npc_brain.protocol.messages import NpcMessage, NpcState, ToolUse, TurnLine, TurnToken
 from npc_brain.tools.registry import BUILT_INS
 from npc_brain.world.model import Inventory
 from npc_brain.world.world import World
@@ -60,8 +60,8 @@ class Witness:
         play.engine.listener = self.note
         play.engine.on_request = self.check_request
 
-    def note(self, npc_id: str, event: StageEvent) -> None:
-        if isinstance(event, StateChanged):
+    def note(self, npc_id: str, event: NpcMessage) -> None:
+        if isinstance(event, NpcState):
             self.states[npc_id] = event.to_state
 
     def check_request(self, request: Requested) -> None:
@@ -77,7 +77,7 @@ class Witness:
         assert ended.outcome in ("said", "fallback")
         self.kinds[ended.outcome] += 1
         for event in events:
-            if isinstance(event, TokenSaid | LineSaid):
+            if isinstance(event, TurnToken | TurnLine):
                 check_spoken(event.text)
         for used in ended.tools:
             self.kinds[used.tool] += 1
@@ -91,7 +91,7 @@ def check_spoken(text: str) -> None:
     assert not any(unicodedata.category(char) in ("Cc", "Cf", "Co", "Cs") for char in text), text
 
 
-def check_call(used: ToolUsed, tools: set[str], world: World, npc_id: str) -> None:
+def check_call(used: ToolUse, tools: set[str], world: World, npc_id: str) -> None:
     """It is legal, and by construction never wrong in its arguments."""
     assert used.tool in tools, f"{used.tool} is not among {sorted(tools)}"
     texts = [text for text in used.args.values() if isinstance(text, str)]
@@ -148,7 +148,7 @@ async def run_turns(form: ChatFormat, path: Path, num_turns: int, seed: int) -> 
                 later = [
                     event.to_state
                     for name, event in play.engine.told[num_told:]
-                    if name == npc_id and isinstance(event, StateChanged)
+                    if name == npc_id and isinstance(event, NpcState)
                 ]
                 legal = set().union(*(declared.tools[each] for each in (state, *later)))
                 witness.check_turn(npc_id, turn.turn_id, legal)

@@ -10,14 +10,6 @@ from itertools import islice
 from typing import Any
 
 from npc_brain.clock import Clock, FakeClock
-from npc_brain.decision.events import (
-    LineSaid,
-    StageEvent,
-    StateChanged,
-    TokenSaid,
-    TurnEnded,
-    TurnStarted,
-)
 from npc_brain.decision.models import Models
 from npc_brain.decision.stage import Stage
 from npc_brain.decision.turn import Turn
@@ -26,6 +18,17 @@ from npc_brain.inference.backends.scripted import Script, ScriptedBackend
 from npc_brain.inference.chat import Backend, ChatEvent, ChatRequest
 from npc_brain.npc.definition import NpcDefinition
 from npc_brain.npc.loader import load_definition
+from npc_brain.protocol.messages import (
+    ActionCancel,
+    ActionRequest,
+    NpcMessage,
+    NpcState,
+    ToolCall,
+    TurnEnded,
+    TurnLine,
+    TurnStarted,
+    TurnToken,
+)
 from npc_brain.tools.registry import BUILT_INS
 from npc_brain.understanding.choosing import ToolChooser
 from npc_brain.understanding.lexical import LexicalEncoder
@@ -141,42 +144,36 @@ class Engine:
     """
 
     answers: dict[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
-    told: list[tuple[str, StageEvent]] = field(default_factory=list)
+    told: list[tuple[str, NpcMessage]] = field(default_factory=list)
     requested: list[Requested] = field(default_factory=list)
     cancelled: list[int] = field(default_factory=list)
     calls: list[tuple[str, int, str, dict[str, Any]]] = field(default_factory=list)
-    listener: Callable[[str, StageEvent], None] | None = None
+    listener: Callable[[str, NpcMessage], None] | None = None
     on_request: Callable[[Requested], None] | None = None
     stage: Stage | None = None
 
-    def notify(self, npc_id: str, event: StageEvent) -> None:
-        self.told.append((npc_id, event))
-        if self.listener is not None:
-            self.listener(npc_id, event)
+    def tell(self, event: NpcMessage, npc_id: str) -> None:
+        match event:
+            case ActionRequest():
+                self._take(event, npc_id)
+            case ActionCancel(action_id=action_id):
+                self.cancelled.append(action_id)
+            case ToolCall():
+                self.calls.append((npc_id, event.call_id, event.tool, event.args))
+            case _:
+                self.told.append((npc_id, event))
+                if self.listener is not None:
+                    self.listener(npc_id, event)
 
-    def request_action(
-        self,
-        npc_id: str,
-        action_id: int,
-        tool: str,
-        args: dict[str, Any],
-        timeout_ms: int,
-        turn_id: int | None,
-    ) -> None:
-        assert timeout_ms > 0
-        self.requested.append(Requested(npc_id, action_id, tool, args, turn_id))
+    def _take(self, asked: ActionRequest, npc_id: str) -> None:
+        assert asked.timeout_ms > 0
+        self.requested.append(
+            Requested(npc_id, asked.action_id, asked.tool, asked.args, asked.turn_id)
+        )
         if self.on_request is not None:
             self.on_request(self.requested[-1])
-        for status, reason in self.answers.get(tool, ()):
-            asyncio.get_running_loop().call_soon(self.update, action_id, status, reason)
-
-    def cancel_action(self, npc_id: str, action_id: int) -> None:
-        self.cancelled.append(action_id)
-
-    def call_tool(
-        self, npc_id: str, call_id: int, tool: str, args: dict[str, Any], timeout_ms: int
-    ) -> None:
-        self.calls.append((npc_id, call_id, tool, args))
+        for status, reason in self.answers.get(asked.tool, ()):
+            asyncio.get_running_loop().call_soon(self.update, asked.action_id, status, reason)
 
     def update(self, action_id: int, status: str, reason: str = "") -> None:
         """Say how an action goes; one that has ended meanwhile is let go."""
@@ -184,18 +181,18 @@ class Engine:
         with suppress(SessionError):
             self.stage.update_action(action_id, status, reason)
 
-    def events(self, turn_id: int) -> list[StageEvent]:
+    def events(self, turn_id: int) -> list[NpcMessage]:
         """What was told of a turn, in order."""
         return [event for _, event in self.told if getattr(event, "turn_id", None) == turn_id]
 
     def said(self, npc_id: str) -> str:
         """All that an NPC has said so far."""
         return "".join(
-            e.text for name, e in self.told if name == npc_id and isinstance(e, TokenSaid)
+            e.text for name, e in self.told if name == npc_id and isinstance(e, TurnToken)
         )
 
-    def lines(self, npc_id: str) -> list[LineSaid]:
-        return [e for name, e in self.told if name == npc_id and isinstance(e, LineSaid)]
+    def lines(self, npc_id: str) -> list[TurnLine]:
+        return [e for name, e in self.told if name == npc_id and isinstance(e, TurnLine)]
 
     def ends(self, npc_id: str) -> list[TurnEnded]:
         return [e for name, e in self.told if name == npc_id and isinstance(e, TurnEnded)]
@@ -208,7 +205,7 @@ class Engine:
         return [
             (e.from_state, e.to_state, e.event)
             for name, e in self.told
-            if name == npc_id and isinstance(e, StateChanged)
+            if name == npc_id and isinstance(e, NpcState)
         ]
 
 
@@ -247,7 +244,7 @@ class Play:
 
     async def _outcome(self, turn: Turn) -> tuple[str, TurnEnded]:
         ended = await self.ended(turn)
-        lines = [e for e in self.engine.events(turn.turn_id) if isinstance(e, LineSaid)]
+        lines = [e for e in self.engine.events(turn.turn_id) if isinstance(e, TurnLine)]
         return (lines[0].text if lines else "", ended)
 
     async def settle(self) -> None:
@@ -263,11 +260,11 @@ class Play:
         await self.settle()
 
 
-def check_turn(events: Sequence[StageEvent]) -> TurnEnded:
+def check_turn(events: Sequence[NpcMessage]) -> TurnEnded:
     """What holds for the events of every turn: at most one line, its tokens add up, one end."""
     ends = [event for event in events if isinstance(event, TurnEnded)]
-    lines = [event for event in events if isinstance(event, LineSaid)]
-    said = "".join(event.text for event in events if isinstance(event, TokenSaid))
+    lines = [event for event in events if isinstance(event, TurnLine)]
+    said = "".join(event.text for event in events if isinstance(event, TurnToken))
     assert len(ends) == 1
     assert events[-1] is ends[0]
     assert len(lines) <= 1
@@ -297,7 +294,7 @@ async def playing(
     models._choosers = _CHOOSERS
     engine = Engine(dict(answers or {}))
     clock = clock or FakeClock(100.0)
-    stage = Stage(engine, models, clock, seed=seed, **options)
+    stage = Stage(engine.tell, models, clock, seed=seed, **options)
     engine.stage = stage
     stage.sync_world(world or snapshot())
     try:

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from npc_brain.clock import FakeClock
-from npc_brain.decision.events import StageEvent, StateChanged, TurnEnded
 from npc_brain.demo import village
 from npc_brain.errors import NpcBrainError
 from npc_brain.inference.backends.scripted import ScriptedBackend, ScriptedReply
 from npc_brain.inference.chat import ChatRequest, FunctionCall
 from npc_brain.inference.profile import ABLE, SMALL
 from npc_brain.npc.loader import load_definition
+from npc_brain.protocol.messages import NpcMessage, NpcState, TurnEnded
 from npc_brain.simulation.simulated_world import SimulatedWorld
 from npc_brain.simulation.world_file import load_world_file
 from npc_brain.tools.registry import BUILT_INS
@@ -64,9 +64,9 @@ class Chaos:
         play.engine.listener = self.note
         play.engine.on_request = self.check_request
 
-    def note(self, npc_id: str, event: StageEvent) -> None:
+    def note(self, npc_id: str, event: NpcMessage) -> None:
         """Check a transition; noted rather than raised, since the stage must not swallow it."""
-        if not isinstance(event, StateChanged):
+        if not isinstance(event, NpcState):
             return
         if event.from_state is None:
             if event.event not in ("spawn", "load"):

@@ -8,10 +8,10 @@ from collections.abc import Callable
 import pytest
 
 from npc_brain.clock import MonotonicClock
-from npc_brain.decision.events import LineSaid, StageEvent, TokenSaid
 from npc_brain.inference.backends.scripted import ScriptedBackend, ScriptedReply
 from npc_brain.inference.chat import Backend, ChatRequest, FunctionCall
 from npc_brain.inference.profile import ABLE, SMALL, ModelProfile
+from npc_brain.protocol.messages import NpcMessage, TurnLine, TurnToken
 from tests.counts import count
 from tests.pace import limit_s, until
 from tests.unit.decision.stages import Play, mira, playing
@@ -54,8 +54,8 @@ async def _run(play: Play, npc_ids: list[str], rng: random.Random) -> None:
     clock = play.clock
     said_s: dict[int, float] = {}
 
-    def note(_: str, event: StageEvent) -> None:
-        if isinstance(event, LineSaid):
+    def note(_: str, event: NpcMessage) -> None:
+        if isinstance(event, TurnLine):
             said_s[event.turn_id] = clock.now_s()
 
     play.engine.listener = note
@@ -102,7 +102,7 @@ async def test_no_token_comes_after_a_cancel() -> None:
         for _ in range(count(1000, 100) // NUM_NPCS):
             turns = [play.hear(d.id, "Hm, nice weather.") for d in definitions]
             rng.shuffle(turns)
-            await until(lambda: any(isinstance(e, TokenSaid) for _, e in play.engine.told))
+            await until(lambda: any(isinstance(e, TurnToken) for _, e in play.engine.told))
             cancelled: dict[int, int] = {}
             for turn in turns:
                 await asyncio.sleep(rng.choice([0.0, 0.0, 0.004]))

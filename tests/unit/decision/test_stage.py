@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from npc_brain.clock import MonotonicClock
-from npc_brain.decision.events import StateChanged, TurnEnded
 from npc_brain.errors import DefinitionError, ErrorCode, NpcBrainError, SessionError
 from npc_brain.inference.backends.scripted import ScriptedBackend, ScriptedReply
 from npc_brain.npc.definition import NpcDefinition
+from npc_brain.protocol.messages import NpcState, TurnEnded
 from npc_brain.world.model import Inventory, WorldPatch
 from tests.npc_files import ned
 from tests.pace import until
@@ -28,7 +28,7 @@ async def test_spawning_tells_the_first_state_and_what_it_does() -> None:
         assert [line.text for line in play.engine.lines("ned")] == ["Here I am."]
         assert [r.tool for r in play.engine.requested] == ["go_to"]
         other = ned(text).model_copy(update={"id": "other"})
-        assert play.stage.spawn("other", other) == StateChanged(None, "a", "spawn", {})
+        assert play.stage.spawn("other", other) == NpcState(to_state="a", event="spawn")
 
 
 async def test_events_of_the_game_have_their_authored_effects() -> None:
@@ -284,4 +284,4 @@ async def test_the_world_can_be_replaced_while_npcs_think() -> None:
         for text in ("Give me an ale.", "Where is the cellar?", "Bye.", ""):
             line, _ = await play.say("mira", text, deadline_ms=300)
             assert line
-        assert isinstance(play.engine.told[0][1], StateChanged)
+        assert isinstance(play.engine.told[0][1], NpcState)

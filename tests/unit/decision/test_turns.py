@@ -6,11 +6,11 @@ import time
 import pytest
 
 from npc_brain.clock import FakeClock, MonotonicClock
-from npc_brain.decision.events import LineSaid, TokenSaid
 from npc_brain.errors import ErrorCode, InferenceError, SessionError
 from npc_brain.inference.backends.scripted import ScriptedBackend, ScriptedReply
 from npc_brain.inference.chat import FunctionCall
 from npc_brain.inference.profile import ABLE, SMALL, ModelProfile
+from npc_brain.protocol.messages import TurnLine, TurnToken
 from tests.npc_files import ned
 from tests.pace import limit_s, until
 from tests.unit.decision.stages import LATE_MS, HeldBackend, LoopClock, playing
@@ -192,7 +192,7 @@ async def test_one_turn_at_a_time_by_priority() -> None:
             await play.ended(turn)
         heard = [request.messages[-1].content for request in backend.requests]
         assert heard == ["first", "high", "high too", "low"]
-        said = [e.turn_id for _, e in play.engine.told if isinstance(e, TokenSaid | LineSaid)]
+        said = [e.turn_id for _, e in play.engine.told if isinstance(e, TurnToken | TurnLine)]
         assert list(dict.fromkeys(said)) == [turns[i].turn_id for i in (0, 2, 3, 1)]
         assert said == sorted(said, key=list(dict.fromkeys(said)).index)
 

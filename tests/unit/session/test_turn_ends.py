@@ -11,6 +11,7 @@ import pytest
 from npc_brain.clock import MonotonicClock
 from npc_brain.decision import turn as turn_module
 from npc_brain.decision import turns as turns_module
+from npc_brain.decision import utterance as utterance_module
 from npc_brain.decision.call_outcome import CallOutcome
 from npc_brain.decision.models import Models
 from npc_brain.decision.stage import Stage
@@ -31,7 +32,6 @@ from npc_brain.npc.npc import Npc
 from npc_brain.npc.npc_files import NpcLibrary
 from npc_brain.protocol import messages as m
 from npc_brain.protocol.codec import DEFAULT_LIMITS, decode
-from npc_brain.session import session as session_module
 from npc_brain.session.peer import Peer
 from npc_brain.session.session import StageSession
 from npc_brain.tools.custom import custom_tool
@@ -135,7 +135,8 @@ COLLABORATORS: dict[str, tuple[Any, str]] = {
     "the fallback line": (turn_module, "fallback_line"),
     "saying a piece": (Utterance, "add"),
     "closing the line": (Utterance, "close"),
-    "the message": (session_module, "_as_body"),
+    "the message of a piece": (utterance_module, "TurnToken"),
+    "the message of the end": (turn_module, "TurnEnded"),
     "the wire": (Game, "send"),
     "the counters": (Turns, "_count"),
     "falling back": (Turn, "fall_back"),
@@ -177,7 +178,7 @@ async def test_a_turn_ends_once_when_nothing_works(monkeypatch: pytest.MonkeyPat
     async with played() as play:
         with monkeypatch.context() as patch:
             for name, (owner, attribute) in COLLABORATORS.items():
-                if name not in ("the message", "the wire"):
+                if name not in ("the message of the end", "the wire"):
                     patch.setattr(owner, attribute, fail)
             turn = play.hear("Hm.")
             assert (await play.end_of(turn)).outcome == "failed"
@@ -187,7 +188,7 @@ async def test_a_turn_ends_once_when_nothing_works(monkeypatch: pytest.MonkeyPat
 async def test_cancelled_turns_end_though_something_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     async with played() as play:
         turns = [play.hear("Hm.") for _ in range(3)]
-        failing_at(monkeypatch, session_module, "_as_body", 1, ValueError("no"))
+        failing_at(monkeypatch, turn_module, "TurnEnded", 1, ValueError("no"))
         play.stage.cancel_all_turns("closed")
         for turn in turns:
             assert (await play.end_of(turn)).outcome == "cancelled"
@@ -198,7 +199,7 @@ async def test_an_end_that_is_held_back_until_a_reply_is_not_lost() -> None:
     async with played() as play:
         turns = [play.hear("Hm."), play.hear("Hm.")]
         for turn in turns:
-            turn.timings.num_prompt_tokens = 10**30
+            turn.num_tokens["num_prompt_tokens"] = 10**30
             turn.used(performed_with({"count": 10**30, "note": "\ud800"}))
         with play.game.peer.replying():
             for turn in turns:

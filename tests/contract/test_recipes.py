@@ -45,6 +45,38 @@ states:
   busy: {tools: [inventory_list, inventory_give, inventory_drop], on: {dropped_item: idle}}
   idle: {tools: [inventory_drop]}
 """
+INSPECT = """\
+import asyncio
+from pathlib import Path
+
+from npc_brain.clock import MonotonicClock
+from npc_brain.decision.models import Models
+from npc_brain.npc.loader import load_definition
+from npc_brain.npc.npc_files import NpcLibrary
+from npc_brain.protocol import messages as m
+from npc_brain.protocol.codec import DEFAULT_LIMITS, decode
+from npc_brain.session.session import StageSession
+from npc_brain.tools.registry import BUILT_INS
+from npc_brain.understanding.lexical import LexicalEncoder
+
+
+async def main():
+    told = []
+    session = StageSession(
+        "s", lambda body, npc_id: told.append(body),
+        models=Models(LexicalEncoder()), library=NpcLibrary(None), clock=MonotonicClock(),
+        limits=DEFAULT_LIMITS, num_sessions=lambda: 1,
+    )
+    mira = load_definition(Path("sample_game/npcs/mira.yaml"), BUILT_INS)
+    session.stage.spawn("mira", mira)
+    frame = Path("schemas/golden/npc.inspect.msgpack").read_bytes()
+    assert session.handle(decode(frame, m.Direction.INBOUND)) == m.Ok()
+    print(*(body.event for body in told if isinstance(body, m.NpcState)))
+    await session.close()
+
+
+asyncio.run(main())
+"""
 
 
 @pytest.fixture
@@ -55,13 +87,41 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def snippets(recipe: str) -> dict[Path, str]:
-    """The files that a recipe creates: a path at the start of a step, then their content."""
+def steps(recipe: str) -> list[tuple[Path, str]]:
+    """The path at the start of each step that has one, and the step's text."""
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     _, _, section = text.partition(f"### {recipe}\n")
-    section = re.split(r"^##", section, maxsplit=1, flags=re.MULTILINE)[0]
-    steps = re.findall(r"^\d\. `([^`]+)`:.*?^   ```\w+\n(.*?)^   ```", section, re.M | re.S)
-    return {Path(path): textwrap.dedent(content) for path, content in steps}
+    section = re.split(r"^##+ ", section, maxsplit=1, flags=re.MULTILINE)[0]
+    found = re.findall(r"^\d\. `([^`]+)`:(.*?)(?=^\d\. |\Z)", section, re.M | re.S)
+    return [(Path(path), step) for path, step in found]
+
+
+def snippets(recipe: str) -> dict[Path, str]:
+    """The files that a recipe creates, by their path."""
+    return {
+        path: textwrap.dedent(block)
+        for path, step in steps(recipe)
+        for block in re.findall(r"^   ```\w+\n(.*?)^   ```", step, re.M | re.S)
+    }
+
+
+def insert(root: Path, recipe: str) -> set[Path]:
+    """Put each block of a recipe before the first line with the text it names, indented alike."""
+    for path, step in steps(recipe):
+        for anchor, block in re.findall(
+            r"before\s+(?:the line with )?`([^`]+)`:\n\n   ```\w+\n(.*?)^   ```",
+            step,
+            re.M | re.S | re.I,
+        ):
+            lines = (root / path).read_text(encoding="utf-8").splitlines(keepends=True)
+            at = next(i for i, line in enumerate(lines) if anchor in line)
+            indent = re.match(" *", lines[at])
+            assert indent is not None
+            new = textwrap.indent(re.sub("^   ", "", block, flags=re.M), indent[0])
+            is_definition = new.count("\n") > 1
+            lines.insert(at, new + "\n" * is_definition * (1 if indent[0] else 2))
+            (root / path).write_text("".join(lines), encoding="utf-8")
+    return {path for path, _ in steps(recipe)}
 
 
 def contents(root: Path) -> dict[Path, str]:
@@ -141,3 +201,30 @@ def test_an_architecture_is_a_module_and_its_test(
     assert 1 <= len(json.loads(run(tree, *generate, "--json"))["token_ids"]) <= 5
     assert "tool_choice encoder" in run(tree, "model", "info", str(away / "model"))
     assert touched(tree, before) == {*files}
+
+
+def test_a_message_is_declared_once(tree: Path) -> None:
+    """It is acted upon, each bridge has it, and what is written by hand is clean code."""
+    for name in ("pyproject.toml", "tests/bridges/test_bridge_table.py", "tests/npc_files.py"):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, tree / name)
+    before = contents(tree)
+    by_hand = insert(tree, "Add a message")
+    assert len(by_hand) == 7
+    generated = {Path(line) for line in run(tree, "schema", "export").splitlines()}
+    assert generated == {
+        Path("schemas/engine_to_sidecar/npc.inspect.json"),
+        Path("schemas/golden/npc.inspect.json"),
+        Path("schemas/golden/npc.inspect.msgpack"),
+        Path("schemas/protocol.md"),
+    }
+    (tree / "inspect_it.py").write_text(INSPECT, encoding="utf-8")
+    assert run(tree, module="inspect_it") == "spawn inspect\n"
+    (tree / "inspect_it.py").unlink()
+    run(tree, "-q", "-p", "no:cacheprovider", "tests/bridges", module="pytest")
+    python = sorted(path.as_posix() for path in by_hand if path.suffix == ".py")
+    run(tree, "check", "--no-cache", *python, module="ruff")
+    run(tree, "format", "--check", "--no-cache", *python, module="ruff")
+    scripts = sorted(path.as_posix() for path in by_hand if path.suffix == ".gd")
+    run(tree, "--check", *scripts, module="gdtoolkit.formatter")
+    assert touched(tree, before) == by_hand | generated

@@ -1,23 +1,23 @@
 """A blocking client for scripts and games without an event loop: it runs one in a thread.
 
-Handlers run in that thread. `call` reaches every method of `Client`, so they are not repeated here.
+Handlers run in that thread. Methods have the parameters and documentation of those of `Client`.
 """
 
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
+from functools import wraps
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
-from npc_brain.client.client import DEFAULT_DEADLINE_MS, Client
+from npc_brain.client.client import Client
 from npc_brain.client.turn import Turn
 from npc_brain.event_loop import run
 from npc_brain.protocol.messages import TurnLine
-from npc_brain.vocabulary import AudioEncoding
 
+_P = ParamSpec("_P")
 _T = TypeVar("_T")
-
 
 Endpoint = str | Callable[[], str | None]
 
@@ -25,9 +25,9 @@ Endpoint = str | Callable[[], str | None]
 class BlockingTurn:
     """A turn. Iterating over it gives its text piece by piece and blocks between pieces."""
 
-    def __init__(self, turn: Turn, call: Callable[[Callable[[], Any]], Any]) -> None:
+    def __init__(self, turn: Turn, wait_for: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
         self._turn = turn
-        self._call = call
+        self._wait_for = wait_for
 
     def __iter__(self) -> Iterator[str]:
         pieces = aiter(self._turn)
@@ -35,12 +35,12 @@ class BlockingTurn:
         async def next_piece() -> str | None:
             return await anext(pieces, None)
 
-        while (piece := self._call(next_piece)) is not None:
+        while (piece := self._wait_for(next_piece())) is not None:
             yield piece
 
     def line(self) -> TurnLine | None:
         """See `Turn.line`."""
-        line: TurnLine | None = self._call(self._turn.line)
+        line: TurnLine | None = self._wait_for(self._turn.line())
         return line
 
     def cancel(self) -> None:
@@ -49,7 +49,34 @@ class BlockingTurn:
         async def cancel() -> None:
             self._turn.cancel()
 
-        self._call(cancel)
+        self._wait_for(cancel())
+
+
+def _waiting(
+    method: Callable[Concatenate[Client, _P], Coroutine[Any, Any, _T]],
+) -> Callable[Concatenate["BlockingClient", _P], _T]:
+    """The method of a blocking client that waits for `method` and returns its result."""
+
+    @wraps(method)
+    def call(self: "BlockingClient", /, *args: _P.args, **options: _P.kwargs) -> _T:
+        return self._wait_for(method(self._client, *args, **options))
+
+    return call
+
+
+def _speaking(
+    method: Callable[Concatenate[Client, _P], Turn],
+) -> Callable[Concatenate["BlockingClient", _P], BlockingTurn]:
+    """The method of a blocking client that begins a turn with `method`."""
+
+    @wraps(method)
+    def call(self: "BlockingClient", /, *args: _P.args, **options: _P.kwargs) -> BlockingTurn:
+        async def begin() -> Turn:
+            return method(self._client, *args, **options)
+
+        return BlockingTurn(self._wait_for(begin()), self._wait_for)
+
+    return call
 
 
 class BlockingClient:
@@ -57,7 +84,7 @@ class BlockingClient:
 
     Example:
         >>> with BlockingClient(endpoint, token) as client:  # doctest: +SKIP
-        ...     client.call(lambda c: c.spawn("mira", "innkeeper"))
+        ...     client.spawn("mira", "innkeeper")
         ...     print(client.hear("mira", "player", "Hello!").line().text)
 
     Raises:
@@ -77,37 +104,19 @@ class BlockingClient:
             self._thread.join()
             raise
 
-    def call(self, method: Callable[[Client], Coroutine[Any, Any, _T]]) -> _T:
-        """Run a method of the client, wait for it, and return its result."""
-        return asyncio.run_coroutine_threadsafe(method(self._client), self._loop).result()
-
-    def hear(
-        self,
-        npc_id: str,
-        speaker_id: str,
-        text: str | None = None,
-        *,
-        audio: bytes | None = None,
-        audio_format: AudioEncoding | None = None,
-        sample_rate_hz: int | None = None,
-        priority: int = 0,
-        deadline_ms: int = DEFAULT_DEADLINE_MS,
-    ) -> BlockingTurn:
-        """See `Client.hear`."""
-
-        async def hear(client: Client) -> Turn:
-            return client.hear(
-                npc_id,
-                speaker_id,
-                text,
-                audio=audio,
-                audio_format=audio_format,
-                sample_rate_hz=sample_rate_hz,
-                priority=priority,
-                deadline_ms=deadline_ms,
-            )
-
-        return BlockingTurn(self.call(hear), lambda step: self.call(lambda _: step()))
+    sync_world = _waiting(Client.sync_world)
+    patch_world = _waiting(Client.patch_world)
+    register_tool = _waiting(Client.register_tool)
+    spawn = _waiting(Client.spawn)
+    despawn = _waiting(Client.despawn)
+    event = _waiting(Client.event)
+    hear = _speaking(Client.hear)
+    see = _waiting(Client.see)
+    update_action = _waiting(Client.update_action)
+    save = _waiting(Client.save)
+    load = _waiting(Client.load)
+    stats = _waiting(Client.stats)
+    ping = _waiting(Client.ping)
 
     def close(self) -> None:
         """Say goodbye and end the thread; may be called again."""
@@ -125,6 +134,9 @@ class BlockingClient:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _wait_for(self, work: Coroutine[Any, Any, _T]) -> _T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def _serve(self, endpoint: Endpoint, token: str, options: dict[str, Any]) -> None:
         self._stop = asyncio.Event()

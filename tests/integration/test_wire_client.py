@@ -1,6 +1,7 @@
 """The Python client against a live server: turns, reconnection, and a server that is killed."""
 
 import asyncio
+import inspect
 import io
 import json
 import os
@@ -304,12 +305,21 @@ def test_a_sidecar_that_fails_is_told_with_its_log(
     assert refusal.value.code is ErrorCode.CONNECTION_LOST
 
 
+def test_the_blocking_client_has_every_method_of_the_client() -> None:
+    """With the same parameters and documentation."""
+    for name, method in vars(Client).items():
+        if callable(method) and not name.startswith("_"):
+            blocking = getattr(BlockingClient, name)
+            assert inspect.signature(blocking) == inspect.signature(method)
+            assert blocking.__doc__ == method.__doc__
+
+
 def test_the_blocking_client(tmp_path: Path) -> None:
     with (
         start_sidecar(tmp_path) as sidecar,
         BlockingClient(sidecar.endpoint, sidecar.token) as client,
     ):
-        client.call(lambda c: c.spawn("mira", "x"))
+        client.spawn("mira", "x")
         turn = client.hear("mira", "player", "good evening")
         assert list(turn) == ["good ", "evening "]
         line = turn.line()

@@ -4,6 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from npc_brain.plain_text import plain_text
 from npc_brain.protocol.messages import Body
 
 INTEGERS = st.integers(-(2**63), 2**64 - 1)
@@ -87,7 +88,7 @@ def _strings(schema: Schema) -> st.SearchStrategy[Any]:
     if schema.get("format") in ("binary", "base64url"):
         return st.binary(max_size=300)
     if "pattern" in schema:
-        return st.from_regex(schema["pattern"], fullmatch=True)
+        return st.from_regex(schema["pattern"], fullmatch=True).filter(plain_text)
     return st.text(min_size=schema.get("minLength", 0), max_size=schema.get("maxLength", 40))
 
 

@@ -100,7 +100,7 @@ class Actor:
                 event=move.event,
                 blackboard=npc.blackboard.to_json(),
             )
-            context.tell(changed, npc.npc_id)
+            context.notify(changed, npc.npc_id)
         if step.left:
             self._calls.call_off(npc.npc_id, lambda action: action.state in step.left)
         lines: list[str] = []

@@ -12,7 +12,7 @@ from npc_brain.tools.registry import BUILT_INS, ToolRegistry
 from npc_brain.tools.spec import Tool
 from npc_brain.world.world import World
 
-Tell = Callable[[NpcMessage, str], None]
+Notify = Callable[[NpcMessage, str], None]
 """Hands a message about the NPC of that id to whoever owns the world: an engine, or a simulation.
 
 Returns at once. Answers come later through the stage's methods, never from within the call.
@@ -28,7 +28,7 @@ class StageContext:
         mailboxes: Of the living NPCs, by their ids.
     """
 
-    tell: Tell
+    notify: Notify
     models: Models
     clock: Clock
     world: World = field(default_factory=World.empty)

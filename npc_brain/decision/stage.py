@@ -1,7 +1,7 @@
 """The NPCs of one game session, without a wire.
 
 A stage receives what the engine says (the world, events, what was heard, how actions proceed) and
-reports through its `Tell` what NPCs do and say. The sidecar's sessions put it on the wire;
+reports through its `Notify` what NPCs do and say. The sidecar's sessions put it on the wire;
 tests and scenarios use it directly. All calls come from one event loop, and none of them blocks it.
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from npc_brain.clock import Clock
 from npc_brain.decision.actor import Actor
-from npc_brain.decision.context import StageContext, Tell
+from npc_brain.decision.context import Notify, StageContext
 from npc_brain.decision.mailbox import Event, TurnRequest
 from npc_brain.decision.models import Models
 from npc_brain.decision.prompt import shown_text
@@ -46,25 +46,25 @@ class Stage:
 
     def __init__(
         self,
-        tell: Tell,
+        notify: Notify,
         models: Models,
         clock: Clock,
         *,
-        max_npcs: int = 2000,
-        max_queued_turns: int = 256,
+        max_npcs: int = 4096,
+        max_queued_turns: int = 64,
         seed: int | None = None,
     ) -> None:
         """Set up an empty stage.
 
         Args:
-            tell: Receives what NPCs say, become and want.
+            notify: Receives what NPCs say, become and want.
             models: The models that they use; shared with other stages, not closed here.
             clock: The source of all time.
             max_npcs: The most NPCs at a time.
             max_queued_turns: Turns under way or waiting at once.
             seed: Makes authored alternatives and sampling repeatable.
         """
-        self._context = StageContext(tell, models, clock)
+        self._context = StageContext(notify, models, clock)
         self._calls = ToolCalls(self._context)
         self.roster = Roster(self._context, self._calls, max_npcs=max_npcs, seed=seed)
         self.turns = Turns(self._context, self._calls, max_queued=max_queued_turns)
@@ -298,7 +298,7 @@ class Stage:
         changed = NpcState(
             to_state=npc.state.name, event="load", blackboard=npc.blackboard.to_json()
         )
-        self._context.tell(changed, npc_id)
+        self._context.notify(changed, npc_id)
 
     async def close(self) -> None:
         """End everything."""

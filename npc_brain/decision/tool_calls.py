@@ -148,7 +148,7 @@ class ToolCalls:
             timeout_ms=tool.timeout_ms,
             turn_id=call.turn_id,
         )
-        self._context.tell(request, npc.npc_id)
+        self._context.notify(request, npc.npc_id)
         return action_outcome(tool, action, self._context.world)
 
     async def _query(self, ctx: ToolContext, tool: Tool, checked: Arguments) -> ToolResult:
@@ -201,7 +201,7 @@ class ToolCalls:
             asked = ToolCall(
                 call_id=call_id, tool=tool.name, args=plain, timeout_ms=tool.timeout_ms
             )
-            self._context.tell(asked, npc_id)
+            self._context.notify(asked, npc_id)
             async with asyncio.timeout(tool.timeout_ms / 1000):
                 return await query.answer
         except TimeoutError:
@@ -247,12 +247,12 @@ class ToolCalls:
             if not action.is_cancelling and is_unwanted(action):
                 self.tracker.cancel(action.action_id)
                 self._unspoken.pop(action.action_id, None)
-                self._context.tell(ActionCancel(action_id=action.action_id), npc_id)
+                self._context.notify(ActionCancel(action_id=action.action_id), npc_id)
 
     def drop(self, npc_id: str) -> None:
         """End all that an NPC has under way, as when it despawns."""
         for action in self.tracker.drop(npc_id):
-            self._context.tell(ActionCancel(action_id=action.action_id), npc_id)
+            self._context.notify(ActionCancel(action_id=action.action_id), npc_id)
             self._tell(action)
         for query in self._queries.values():
             if query.npc_id == npc_id and not query.answer.done():

@@ -78,7 +78,7 @@ class Turns:
         requests = actor.mailbox.requests
         while requests and not actor.is_gone:
             turn = self.begin(actor, requests.popleft(), OWN_DEADLINE_S)
-            self._context.tell(turn.started, actor.npc.npc_id)
+            self._context.notify(turn.started, actor.npc.npc_id)
 
     def get(self, turn_id: int) -> Turn:
         """A turn under way or waiting; raises SessionError (`unknown_turn`)."""
@@ -126,7 +126,7 @@ class Turns:
                 self._count(event)
             except Exception:
                 _log.exception("turn %d is not counted", event.turn_id)
-        self._context.tell(event, actor.npc.npc_id)
+        self._context.notify(event, actor.npc.npc_id)
 
     def _count(self, ended: TurnEnded) -> None:
         self.num_fallbacks += ended.outcome == "fallback"

@@ -1,4 +1,4 @@
-"""What an answerer sees of a turn, and the one thing that it can do: use tools."""
+"""What an answerer sees of a turn, and the tools that it may use."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

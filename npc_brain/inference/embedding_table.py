@@ -25,7 +25,7 @@ class EmbeddingTable:
         """Map the table. Raises ModelError when the file is too short for it, or lies outside."""
         path = model_file(model_dir, layout.path)
         num_blocks = width // layout.block_size
-        self._layout, self._width, self._num_touched = layout, width, 0
+        self._layout, self._num_touched = layout, 0
         try:
             with files.open_regular(path) as file:
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

@@ -44,8 +44,6 @@ MAX_ELAPSED_S = 1e12
 SPAWN = "spawn"
 HEARD = "heard"
 CONVERSATION_ENDED = "conversation_ended"
-BUILT_IN_EVENTS = (SPAWN, HEARD, CONVERSATION_ENDED)
-"""Events that are raised without the game or a tool."""
 
 
 @dataclass(frozen=True, slots=True)

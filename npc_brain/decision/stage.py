@@ -116,10 +116,10 @@ class Stage:
         *,
         blackboard: Mapping[str, Scalar] | None = None,
         position: Position | None = None,
-    ) -> NpcState:
-        """Bring an NPC to life; its transitions and what it does on entering are reported.
+    ) -> None:
+        """Bring an NPC to life; first its initial state is reported, then what it does there.
 
-        Returns the first transition. `position` places it when the world does not have it yet.
+        `position` places it when the world does not have it yet.
 
         Raises SessionError (`duplicate_npc`, `too_many_npcs`), DefinitionError, BlackboardError.
         """
@@ -129,18 +129,10 @@ class Stage:
         if position is not None and self.world.position_of(npc_id) is None:
             self.world = self.world.with_npc(npc_id, definition.persona.name, position)
         self.roster.put(actor)
-        step = npc.start(self.world, self._clock.now_s())
-        actor.take_step(step)
+        actor.take_step(npc.start(self.world, self._clock.now_s()))
         self.turns.begin_requested(actor)
         examples = self._context.own_examples(npc)
         self.turns.in_background(self._context.models.prepare(npc, examples, lambda: self.world))
-        first = step.transitions[0]
-        return NpcState(
-            from_state=first.from_state,
-            to_state=first.to_state,
-            event=first.event,
-            blackboard=npc.blackboard.to_json(),
-        )
 
     def despawn(self, npc_id: str) -> None:
         """End an NPC, its turns and its actions."""

@@ -18,7 +18,7 @@ from npc_brain.errors import ErrorCode, NpcBrainError, SessionError
 from npc_brain.inference.chat import BackendStats
 from npc_brain.media import Picture, Sound
 from npc_brain.npc.definition import NpcDefinition
-from npc_brain.npc.machine import SPAWN, Machine
+from npc_brain.npc.machine import Machine
 from npc_brain.npc.npc_files import NpcLibrary
 from npc_brain.protocol import messages as m
 from npc_brain.session.registry import Outbox, Reply, Work
@@ -133,15 +133,13 @@ class StageSession:
         outbox, caused = self._outbox, list[tuple[m.Body, str | None]]()
         self._outbox = lambda told, about: caused.append((told, about))
         try:
-            first = stage.spawn(
-                npc_id, definition, blackboard=body.blackboard, position=body.position
-            )
+            stage.spawn(npc_id, definition, blackboard=body.blackboard, position=body.position)
         finally:
             self._outbox = outbox
-        reply(first)
-        for told, about in caused:
-            if not _is_first(told):
-                self._outbox(told, about)
+        (initial_state, _), *later = caused
+        reply(initial_state)
+        for told, about in later:
+            self._outbox(told, about)
 
     def _despawn(self, npc_id: str, _: m.NpcDespawn) -> m.Body:
         self.stage.despawn(npc_id)
@@ -306,8 +304,3 @@ _HANDLERS: Mapping[type[m.Body], Callable[[StageSession, str, Any], m.Body | Wor
     m.StateLoad: StageSession._load,
     m.StatsRequest: StageSession._stats,
 }
-
-
-def _is_first(told: m.Body) -> bool:
-    """Whether this is the first `npc.state` of an NPC, which answers `npc.spawn`."""
-    return isinstance(told, m.NpcState) and (told.from_state, told.event) == (None, SPAWN)

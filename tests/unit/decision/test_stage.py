@@ -27,8 +27,7 @@ async def test_spawning_tells_the_first_state_and_what_it_does() -> None:
         assert play.engine.moves("ned") == [(None, "a", "spawn")]
         assert [line.text for line in play.engine.lines("ned")] == ["Here I am."]
         assert [r.tool for r in play.engine.requested] == ["go_to"]
-        other = ned(text).model_copy(update={"id": "other"})
-        assert play.stage.spawn("other", other) == NpcState(to_state="a", event="spawn")
+        assert play.engine.told[0] == ("ned", NpcState(to_state="a", event="spawn"))
 
 
 async def test_events_of_the_game_have_their_authored_effects() -> None:

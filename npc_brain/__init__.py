@@ -20,9 +20,13 @@ if TYPE_CHECKING:
     from npc_brain.client.client import Client, Handlers
     from npc_brain.client.sidecar import Sidecar
     from npc_brain.client.turn import Turn
+    from npc_brain.clock import FakeClock, MonotonicClock
     from npc_brain.decision.models import Models
     from npc_brain.decision.stage import Stage
     from npc_brain.errors import NpcBrainError
+    from npc_brain.npc.npc_files import NpcLibrary
+    from npc_brain.protocol.messages import ActionRequest, NpcState, Status, ToolCall, TurnLine
+    from npc_brain.understanding.lexical import LexicalEncoder
     from npc_brain.world.model import (
         CellChange,
         Entity,
@@ -38,24 +42,33 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "ActionRequest",
     "BlockingClient",
     "BlockingTurn",
     "CellChange",
     "Client",
     "Entity",
+    "FakeClock",
     "Handlers",
     "Inventory",
     "Item",
+    "LexicalEncoder",
     "Models",
+    "MonotonicClock",
     "NavEdge",
     "NavGraph",
     "NavGrid",
     "NpcBrainError",
+    "NpcLibrary",
+    "NpcState",
     "Place",
     "Removed",
     "Sidecar",
     "Stage",
+    "Status",
+    "ToolCall",
     "Turn",
+    "TurnLine",
     "WorldPatch",
     "WorldSnapshot",
     "__version__",
@@ -63,15 +76,24 @@ __all__ = [
 
 _WORLD_MODEL = "npc_brain.world.model"
 _MODULES = {
+    "ActionRequest": "npc_brain.protocol.messages",
     "BlockingClient": "npc_brain.client.blocking",
     "BlockingTurn": "npc_brain.client.blocking",
     "Client": "npc_brain.client.client",
+    "FakeClock": "npc_brain.clock",
     "Handlers": "npc_brain.client.client",
+    "LexicalEncoder": "npc_brain.understanding.lexical",
     "Models": "npc_brain.decision.models",
+    "MonotonicClock": "npc_brain.clock",
     "NpcBrainError": "npc_brain.errors",
+    "NpcLibrary": "npc_brain.npc.npc_files",
+    "NpcState": "npc_brain.protocol.messages",
     "Sidecar": "npc_brain.client.sidecar",
     "Stage": "npc_brain.decision.stage",
+    "Status": "npc_brain.protocol.messages",
+    "ToolCall": "npc_brain.protocol.messages",
     "Turn": "npc_brain.client.turn",
+    "TurnLine": "npc_brain.protocol.messages",
 }
 
 NO_TELEMETRY = {"ORT_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 import npc_brain
+from tests.pace import until
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_every_public_name_is_there_and_documented() -> None:
@@ -41,3 +44,19 @@ def test_importing_the_package_imports_no_part_of_it() -> None:
     program = "import sys, npc_brain; print([m for m in sys.modules if m.startswith('npc_brain.')])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
+
+
+async def test_an_npc_can_be_tried_with_public_names_alone() -> None:
+    told: list[object] = []
+    models = npc_brain.Models(npc_brain.LexicalEncoder())
+    stage = npc_brain.Stage(lambda message, _: told.append(message), models, npc_brain.FakeClock())
+    try:
+        library = npc_brain.NpcLibrary(ROOT / "sample_game" / "npcs")
+        stage.spawn("mira", library.find("mira", "mira", stage.tools))
+        turn = stage.hear("mira", "player", "Good evening!")
+        await until(lambda: turn.is_ended)
+    finally:
+        await stage.close()
+        models.close()
+    assert isinstance(told[0], npc_brain.NpcState)
+    assert any(isinstance(message, npc_brain.TurnLine) for message in told)
